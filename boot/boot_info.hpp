@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Bulkhead authors
+//
+// What the loader hands to the hypervisor: the machine as the firmware described it, the guests as the configuration
+// described them and placement decided, and where the files were loaded. The loader parses; the hypervisor only reads.
+// Plain data of fixed layout, as two compilers' targets (PE and ELF) share it.
+#pragma once
+
+#include <type_traits>
+
+#include "base/types.hpp"
+#include "mm/memory_chunk.hpp"
+
+namespace bulkhead {
+
+/// An array in the handoff area: physical address and number of elements.
+template <class T> struct PhysicalArray {
+    HostPhysical address;
+    u64 count = 0;
+};
+
+/// A range of physical memory.
+struct PhysicalRange {
+    HostPhysical start;
+    u64 size = 0;
+};
+
+enum class MemoryType : u32 { Usable, Reserved, AcpiReclaim, AcpiNvs, RuntimeCode, RuntimeData, Mmio, Unusable };
+
+struct MemoryRange {
+    PhysicalRange range;
+    MemoryType type = MemoryType::Reserved;
+    u32 reserved = 0;
+};
+
+/// A logical processor out of the MADT (types 0 and 9) that firmware says is enabled.
+struct CpuInfo {
+    u32 apic_id = 0;
+    u32 acpi_uid = 0;
+    u32 core = 0;    ///< Equal for sibling threads of one core: the APIC ID shifted right by CPUID 0xb's SMT width.
+    u32 package = 0; ///< Equal for processors of one package.
+};
+
+struct IoApicInfo {
+    HostPhysical address;
+    u32 id = 0;
+    u32 gsi_base = 0;
+};
+
+/// MADT type 2: an ISA interrupt that is not identity-mapped, or not edge and active high.
+struct InterruptOverride {
+    u32 isa_irq = 0;
+    u32 gsi = 0;
+    u32 active_low = 0;
+    u32 level = 0;
+};
+
+/// MCFG: one ECAM range.
+struct EcamInfo {
+    HostPhysical address; ///< of bus 0, also where start_bus is not 0
+    u16 segment = 0;
+    u8 start_bus = 0;
+    u8 end_bus = 0;
+    u32 reserved = 0;
+};
+
+struct FramebufferInfo {
+    HostPhysical address; ///< 0: there is none
+    u64 size = 0;
+    u32 width = 0;
+    u32 height = 0;
+    u32 pixels_per_line = 0;
+    u32 format = 0; ///< EFI_GRAPHICS_PIXEL_FORMAT
+};
+
+/// What of ACPI matters to the hypervisor.
+struct AcpiInfo {
+    HostPhysical rsdp;
+    u32 pm_timer_port = 0;  ///< I/O port; 0: none
+    u32 pm_timer_32bit = 0; ///< 1: the counter has 32 bits, not 24
+    HostPhysical hpet;      ///< 0: none
+    u32 has_8259 = 0;       ///< MADT flag PCAT_COMPAT
+    u32 has_dmar = 0;       ///< a DMAR table is present
+    u32 has_ivrs = 0;       ///< an IVRS table is present
+    u32 reserved = 0;
+    HostPhysical local_apic; ///< MADT, with its address override applied
+};
+
+/// A file from the boot volume, in memory. `address` is 2 MiB aligned, and the rest of its last 2 MiB belongs to it.
+struct LoadedFile {
+    HostPhysical address; ///< 0: there is no such file
+    u64 size = 0;         ///< bytes
+};
+
+inline constexpr u32 max_guest_name = 31;
+
+struct GuestInfo {
+    char name[max_guest_name + 1]{}; ///< zero-terminated, unique
+    PhysicalArray<u32> cpus;         ///< indices into BootInfo::cpus; the n-th is vCPU n
+    PhysicalArray<MemoryChunk> memory;
+    LoadedFile kernel;
+    LoadedFile initrd;
+    PhysicalArray<char> cmdline; ///< no terminating zero is counted
+};
+
+/// Instruction counts (TSC ticks) of the loader's stages, printed apart.
+struct LoaderTimes {
+    u64 start = 0;   ///< TSC at efi_main
+    u64 reading = 0; ///< ticks spent reading files
+    u64 exit = 0;    ///< TSC after ExitBootServices
+};
+
+struct WallClock {
+    u64 unix_seconds = 0; ///< UTC at `tsc`; 0: the firmware has no clock
+    u64 tsc = 0;
+};
+
+struct BootInfo {
+    static constexpr u64 expected_magic = 0x4f464e4942484b42; // "BKHBINFO"
+    static constexpr u32 expected_version = 1;
+
+    u64 magic = expected_magic;
+    u32 version = expected_version;
+    u32 size = 0; ///< sizeof(BootInfo), as the loader knew it
+
+    PhysicalRange handoff;      ///< this struct and every array it points to; page-aligned
+    PhysicalRange image;        ///< the hypervisor's loaded segments, 2 MiB aligned, laid out as in linker.ld
+    PhysicalRange pool;         ///< memory for the hypervisor's tables, stacks and per-CPU data; 2 MiB aligned, zeroed
+    HostPhysical ap_trampoline; ///< a free page below 1 MiB, not 0
+
+    PhysicalArray<MemoryRange> memory_map;
+    PhysicalArray<CpuInfo> cpus; ///< the first is the bootstrap processor
+    PhysicalArray<IoApicInfo> io_apics;
+    PhysicalArray<InterruptOverride> overrides;
+    PhysicalArray<EcamInfo> ecam;
+    PhysicalArray<GuestInfo> guests;
+
+    AcpiInfo acpi;
+    HostPhysical smbios; ///< entry point (3.x preferred), 0: none
+    FramebufferInfo framebuffer;
+    WallClock wall_clock;
+    LoaderTimes times;
+
+    HostPhysical efi_system_table;
+    HostPhysical
+        efi_reset_system; ///< EFI_RUNTIME_SERVICES.ResetSystem, callable with RuntimeCode/Data ranges mapped 1:1
+
+    u16 console_port = 0;             ///< 16550 I/O base of the hypervisor's console; 0: none
+    u16 console_irq = 0;              ///< its ISA interrupt
+    u32 console_baud = 0;             ///< 0: leave as firmware set it
+    u32 service_cpu = ~0u;            ///< index into cpus; ~0: the hypervisor chooses
+    u32 debug_needless_intercept = 0; ///< for the test that proves that exit counters can fail
+
+    u64 reserved[8]{};
+};
+
+static_assert(std::is_trivially_copyable_v<BootInfo>);
+static_assert(sizeof(PhysicalArray<u32>) == 16);
+static_assert(sizeof(CpuInfo) == 16);
+static_assert(sizeof(MemoryRange) == 24);
+static_assert(sizeof(MemoryChunk) == 24);
+static_assert(sizeof(GuestInfo) == 32 + 16 + 16 + 16 + 16 + 16);
+
+} // namespace bulkhead
