@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Bulkhead authors
+//
+// What a configuration says, as plain data. The keys, their types, ranges and documentation are in config/schema.hpp.
+#pragma once
+
+#include <span>
+#include <string_view>
+
+#include "base/static_vector.hpp"
+#include "base/types.hpp"
+#include "boot/boot_info.hpp"
+#include "config/position.hpp"
+
+namespace bulkhead {
+
+inline constexpr u32 max_guests = 64;
+inline constexpr u32 max_cmdline = 2047; ///< bytes; what a Linux kernel for x86 takes
+
+/// [hypervisor]
+struct HypervisorConfig {
+    Located<u64> console_port{.value = 0x3f8, .at = {}};  ///< I/O port of a 16550; 0: none
+    Located<u64> console_irq;                             ///< its ISA interrupt; 0: none, nothing can be typed
+    Located<u64> console_baud{.value = 115200, .at = {}}; ///< 0: leave it as the firmware set it
+    Located<u64> service_cpu;                             ///< CPU number, only where given()
+    Located<bool> debug_needless_intercept;
+};
+
+/// `cpus`: how many, or which.
+struct CpuRequest {
+    u64 count = 1;                      ///< 0: was refused
+    std::span<const Located<u64>> list; ///< CPU numbers; empty: any `count` CPUs
+    Position at;
+};
+
+/// [[guest]]
+struct GuestConfig {
+    Position at; ///< of its header
+    Located<std::string_view> name;
+    CpuRequest cpus;
+    Located<u64> memory;              ///< bytes, a multiple of 2 MiB
+    Located<std::string_view> kernel; ///< path, relative to the configuration's folder
+    Located<std::string_view> initrd; ///< path, only where given()
+    Located<std::string_view> cmdline;
+};
+
+/// Strings point into the file's text or into the storage that it was parsed with.
+struct Configuration {
+    HypervisorConfig hypervisor;
+    StaticVector<GuestConfig, max_guests> guests;
+};
+
+} // namespace bulkhead

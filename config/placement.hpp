@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Bulkhead authors
+//
+// Which CPUs and which frames a guest gets. A pure function of the configuration and the machine: the same file on the
+// same machine always gives the same plan. docs/configuration.md describes the rules.
+#pragma once
+
+#include <array>
+#include <span>
+
+#include "base/static_vector.hpp"
+#include "base/text.hpp"
+#include "boot/boot_info.hpp"
+#include "config/diagnostics.hpp"
+#include "config/model.hpp"
+#include "mm/memory_chunk.hpp"
+
+namespace bulkhead {
+
+inline constexpr u32 max_cpus = 1024;
+inline constexpr u32 no_cpu = ~0u;
+inline constexpr u64 guest_hole_start = 3 * GiB; ///< guest-physical: devices from here to 4 GiB, RAM goes on above
+inline constexpr u64 guest_hole_end = 4 * GiB;
+
+/// What there is to give away.
+struct Machine {
+    std::span<const CpuInfo> cpus;              ///< a CPU's number is its index; at most max_cpus
+    std::span<const PhysicalRange> free_memory; ///< in ascending order, without overlap, of any alignment
+};
+
+struct GuestPlan {
+    std::span<const u32> cpus;           ///< CPU numbers; the n-th is vCPU n
+    std::span<const MemoryChunk> memory; ///< in ascending order of the guest's addresses
+};
+
+struct Plan {
+    StaticVector<GuestPlan, max_guests> guests; ///< as in the configuration
+    u32 service_cpu = no_cpu;                   ///< does the hypervisor's own work; no_cpu: none can
+};
+
+/// What a plan lives in, and working memory. Too large for a stack.
+struct PlacementStorage {
+    struct Cpu {
+        u16 core = 0;  ///< the lowest number of a CPU of the same core
+        u16 guest = 0; ///< who has the CPU
+    };
+    std::array<Cpu, max_cpus> cpus{};
+    std::array<u32, max_cpus> assigned{};
+    std::array<PhysicalRange, 1024> free{};
+    std::array<MemoryChunk, 1024> chunks{};
+};
+
+/// Decides. Whatever cannot be had is reported at the line of the guest that wants it; the plan is to be used only
+/// where nothing was reported. Requests that were refused by earlier checks are left out.
+[[nodiscard]] Plan place(const Configuration& configuration, const Machine& machine, PlacementStorage& storage,
+                         Diagnostics& diagnostics);
+
+/// Writes the plan, a line for each guest and one for the service CPU, each with a newline.
+void write_plan(Text& out, const Configuration& configuration, const Plan& plan, const Machine& machine);
+
+} // namespace bulkhead
