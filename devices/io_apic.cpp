@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Bulkhead authors
+#include "devices/io_apic.hpp"
+
+#include <bit>
+
+namespace bulkhead {
+
+namespace {
+
+// Memory-mapped registers (82093AA 3.1; the EOI register is that of the ICH and later).
+enum Offset : u32 { IOREGSEL = 0x00, IOWIN = 0x10, EOI = 0x40 };
+// Behind IOREGSEL (82093AA 3.2).
+enum Index : u32 { IOAPICID = 0x00, IOAPICVER = 0x01, IOAPICARB = 0x02, IOREDTBL = 0x10 };
+
+constexpr u32 version = 0x20 | (IoApic::pins - 1) << 16;
+constexpr u32 id_mask = 0x0f00'0000;
+
+/// IOREDTBL (82093AA 3.2.4).
+struct Redirection {
+    u64 bits;
+
+    static constexpr u64 remote_irr = u64{1} << 14;
+    static constexpr u64 read_only = remote_irr | u64{1} << 12; // delivery status: nothing is ever in between
+
+    [[nodiscard]] constexpr u8 vector() const { return static_cast<u8>(bits); }
+    [[nodiscard]] constexpr u32 delivery_mode() const { return (bits >> 8) & 7; }
+    [[nodiscard]] constexpr bool logical() const { return (bits >> 11 & 1) != 0; }
+    [[nodiscard]] constexpr bool masked() const { return (bits >> 16 & 1) != 0; }
+    [[nodiscard]] constexpr bool awaits_eoi() const { return (bits & remote_irr) != 0; }
+
+    [[nodiscard]] constexpr std::optional<DeliveryMode> allowed_mode() const {
+        const bool nmi = delivery_mode() == static_cast<u32>(DeliveryMode::Nmi);
+        if (nmi || (delivery_mode() <= static_cast<u32>(DeliveryMode::LowestPriority) && vector() >= 16))
+            return static_cast<DeliveryMode>(delivery_mode());
+        return std::nullopt;
+    }
+    /// An NMI is an edge, whatever the trigger mode says.
+    [[nodiscard]] constexpr bool level() const {
+        return (bits >> 15 & 1) != 0 && delivery_mode() != static_cast<u32>(DeliveryMode::Nmi);
+    }
+    /// Bits 63:56, and 55:49 above them: KVM_FEATURE_MSI_EXT_DEST_ID. (Bit 48 is the remappable format, never ours.)
+    [[nodiscard]] constexpr u32 destination() const { return static_cast<u32>(bits >> 56 | (bits >> 49 & 0x7f) << 8); }
+};
+
+} // namespace
+
+u32 IoApic::read(u32 offset) const {
+    switch (offset) {
+    case IOREGSEL:
+        return ioregsel_;
+    case IOWIN:
+        return read_register();
+    default:
+        return 0;
+    }
+}
+
+void IoApic::write(u32 offset, u32 value) {
+    switch (offset) {
+    case IOREGSEL:
+        ioregsel_ = static_cast<u8>(value);
+        return;
+    case IOWIN:
+        return write_register(value);
+    case EOI:
+        return end_of_interrupt(static_cast<u8>(value));
+    default:
+        return;
+    }
+}
+
+u32 IoApic::read_register() const {
+    const u32 pin = (ioregsel_ - IOREDTBL) / 2u; // wraps to a large number below IOREDTBL
+    if (pin < pins)
+        return static_cast<u32>(redirection_[pin] >> (32 * (ioregsel_ % 2)));
+    switch (ioregsel_) {
+    case IOAPICID:
+    case IOAPICARB:
+        return id_;
+    case IOAPICVER:
+        return version;
+    default:
+        return 0;
+    }
+}
+
+void IoApic::write_register(u32 value) {
+    if (ioregsel_ == IOAPICID)
+        id_ = value & id_mask;
+    const u32 pin = (ioregsel_ - IOREDTBL) / 2u;
+    if (pin >= pins)
+        return;
+    u64& entry = redirection_[pin];
+    if (ioregsel_ % 2 != 0)
+        entry = (entry & 0xffff'ffff) | u64{value} << 32;
+    else
+        entry = (entry & (~u64{0xffff'ffff} | Redirection::read_only)) | (value & ~Redirection::read_only);
+    // Switching to edge and back is how software without an EOI register clears the remote IRR.
+    if (Redirection{entry}.level())
+        latched_ &= ~(1u << pin);
+    else
+        entry &= ~Redirection::remote_irr;
+    update(pin);
+}
+
+bool IoApic::ready(u32 pin) const {
+    const Redirection entry{redirection_[pin]};
+    const u32 bit = 1u << pin;
+    if (entry.masked())
+        return false;
+    return entry.level() ? (active_ & bit) != 0 && !entry.awaits_eoi() : (latched_ & bit) != 0;
+}
+
+void IoApic::update(u32 pin) {
+    const u32 bit = 1u << pin;
+    ready_ = ready(pin) ? ready_ | bit : ready_ & ~bit;
+}
+
+void IoApic::signal(u32 pin, LineEvent event) {
+    if (pin >= pins || event == LineEvent::None)
+        return;
+    const u32 bit = 1u << pin;
+    if (event == LineEvent::Lowered) {
+        active_ &= ~bit;
+    } else {
+        active_ |= bit;
+        if (!Redirection{redirection_[pin]}.level())
+            latched_ |= bit;
+    }
+    update(pin);
+}
+
+void IoApic::end_of_interrupt(u8 vector) {
+    for (u32 pin = 0; pin < pins; ++pin) {
+        const Redirection entry{redirection_[pin]};
+        if (!entry.awaits_eoi() || entry.vector() != vector)
+            continue;
+        redirection_[pin] &= ~Redirection::remote_irr;
+        update(pin);
+    }
+}
+
+bool IoApic::awaits_eoi(u8 vector) const {
+    for (const u64 bits : redirection_) {
+        const Redirection entry{bits};
+        if (entry.awaits_eoi() && entry.vector() == vector)
+            return true;
+    }
+    return false;
+}
+
+std::optional<InterruptMessage> IoApic::next_message() {
+    while (ready_ != 0) {
+        const u32 pin = static_cast<u32>(std::countr_zero(ready_));
+        const u32 bit = 1u << pin;
+        const Redirection entry{redirection_[pin]};
+        ready_ &= ~bit;
+        latched_ &= ~bit;
+        const std::optional<DeliveryMode> mode = entry.allowed_mode();
+        if (!mode) {
+            ++refused_;
+            continue;
+        }
+        if (entry.level())
+            redirection_[pin] |= Redirection::remote_irr;
+        return InterruptMessage{entry.destination(), entry.vector(), *mode, entry.logical(), entry.level()};
+    }
+    return std::nullopt;
+}
+
+} // namespace bulkhead
