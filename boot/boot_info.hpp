@@ -10,6 +10,7 @@
 
 #include "base/types.hpp"
 #include "mm/memory_chunk.hpp"
+#include "mm/physical_range.hpp"
 
 namespace bulkhead {
 
@@ -17,12 +18,6 @@ namespace bulkhead {
 template <class T> struct PhysicalArray {
     HostPhysical address;
     u64 count = 0;
-};
-
-/// A range of physical memory.
-struct PhysicalRange {
-    HostPhysical start;
-    u64 size = 0;
 };
 
 enum class MemoryType : u32 { Usable, Reserved, AcpiReclaim, AcpiNvs, RuntimeCode, RuntimeData, Mmio, Unusable };
