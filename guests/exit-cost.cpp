@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Bulkhead authors
+#include <algorithm>
+#include <array>
+
+#include "guests/lib/acpi.hpp"
+#include "guests/lib/apic.hpp"
+#include "guests/lib/guest.hpp"
+#include "guests/lib/hypercall.hpp"
+#include "guests/lib/traps.hpp"
+
+// What an exit costs: the median TSC ticks of one operation, less those of reading the TSC twice. QEMU's
+// `-icount shift=0` makes a TSC tick one instruction, and the numbers exact.
+namespace bulkhead::guest {
+
+constexpr std::string_view name = GUEST_NAME;
+
+namespace {
+
+constexpr u16 absent_port = 0x80;
+constexpr u16 uart_scratch = 0x3ff;
+constexpr u64 ioapic = 0xfec00000;
+constexpr u32 msr_pat = 0x277;
+constexpr u8 self_vector = 0x41;
+constexpr std::size_t samples = 33;
+
+volatile u64 self_interrupts;
+
+/// noinline, so that every operation is called in the same way and the empty one subtracts the call.
+template <typename F> [[gnu::noinline]] u64 median_ticks(F operation) {
+    std::array<u64, samples> ticks;
+    for (u64& sample : ticks) {
+        const u64 start = rdtsc();
+        operation();
+        sample = rdtsc() - start;
+    }
+    for (std::size_t i = 1; i < samples; ++i) // insertion sort: std::sort would be the larger part of this guest
+        for (std::size_t j = i; j > 0 && ticks[j] < ticks[j - 1]; --j)
+            std::swap(ticks[j], ticks[j - 1]);
+    return ticks[samples / 2];
+}
+
+template <typename F> void measure(std::string_view what, F operation) {
+    const u64 overhead = median_ticks([] {});
+    const u64 total = median_ticks(operation);
+    print("BENCH ", what, " ", total - std::min(total, overhead));
+}
+
+} // namespace
+
+void run() {
+    enable_apic();
+    set_handler(self_vector, [](Frame&) {
+        self_interrupts = self_interrupts + 1;
+        end_of_interrupt();
+    });
+    measure("nop", [] { asm volatile("nop"); });
+    measure("cpuid-0", [] { cpuid(0); });
+    measure("cpuid-0-prefixed", [] {
+        u32 eax = 0, ecx = 0;
+        asm volatile(".byte 0x66, 0xf2, 0x48, 0x0f, 0xa2" : "+a"(eax), "+c"(ecx) : : "rbx", "rdx");
+    });
+    measure("cpuid-1", [] { cpuid(1); });
+    if (under_bulkhead())
+        measure("hypercall-unknown", [] { hypercall(~u64{0}); });
+    measure("in-absent-port", [] { in8(absent_port); });
+    measure("out-absent-port", [] { out8(absent_port, 0); });
+    measure("in-uart", [] { in8(uart_scratch); });
+    if (pm_timer_port() != 0)
+        measure("in-pm-timer", [port = pm_timer_port()] { in32(port); });
+    measure("rdmsr-pat", [] { rdmsr(msr_pat); });
+    measure("rdmsr-apic-id", [] { rdmsr(x2apic_id); });
+    measure("wrmsr-eoi", [] { end_of_interrupt(); });
+    measure("read-ioapic", [] { (void)at<u32>(ioapic); });
+    sti();
+    measure("self-ipi", [] {
+        const u64 before = self_interrupts;
+        wrmsr(x2apic_self_ipi, self_vector);
+        while (self_interrupts == before)
+            ;
+    });
+    measure("icr-self", [] {
+        const u64 before = self_interrupts;
+        wrmsr(x2apic_icr, u64{1} << 18 | self_vector); // shorthand: self
+        while (self_interrupts == before)
+            ;
+    });
+    cli();
+    finish("measured");
+}
+
+} // namespace bulkhead::guest
