@@ -38,8 +38,8 @@ enum class EntryKind : u8 {
 struct Entry {
     EntryKind kind{};
     Position at; ///< of the name
-    std::string_view name;
-    Value value; ///< of a Key
+    std::string_view name{};
+    Value value{}; ///< of a Key
 };
 
 /// What the entries live in. Strings are at most as long as the file, so `text` is as large as the largest file.
