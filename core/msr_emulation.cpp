@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Bulkhead authors
+#include "core/msr_emulation.hpp"
+
+namespace bulkhead {
+
+namespace {
+
+constexpr u64 apic_page = 0xfee0'0000;
+constexpr u64 mtrr_enable_bits = 0xc00; // E, FE (SDM 3A 12.11.2.1)
+constexpr u64 debugctl_bits = 0x3;      // LBR, BTF: kept, without an effect
+
+constexpr MsrResult done(u64 value = 0) { return {MsrEffect::Done, value}; }
+constexpr MsrResult fault{MsrEffect::Fault, 0};
+constexpr MsrResult unknown{MsrEffect::Unknown, 0};
+
+constexpr bool is_x2apic(u32 number) { return number - msr::x2apic_first <= msr::x2apic_last - msr::x2apic_first; }
+
+/// Memory types that IA32_MTRR_DEF_TYPE takes: UC, WC, WT, WP, WB (SDM 3A table 12-8).
+constexpr bool is_memory_type(u64 type) { return type < 7 && (0b111'0011 >> type & 1) != 0; }
+
+MsrResult read_emulated(const MsrState& state, const GuestControls& controls, u32 number) {
+    switch (number) {
+    case msr::IA32_APIC_BASE:
+        return done(state.apic_base);
+    case msr::IA32_BIOS_SIGN_ID:
+        return done(state.bios_sign_id);
+    case msr::IA32_ARCH_CAPABILITIES:
+        return done(state.arch_capabilities);
+    case msr::IA32_DEBUGCTL:
+        return done(state.debugctl);
+    case msr::IA32_MTRR_DEF_TYPE:
+        return done(state.mtrr_def_type);
+    case msr::KVM_WALL_CLOCK_NEW:
+        return done(state.kvm_wall_clock);
+    case msr::KVM_SYSTEM_TIME_NEW:
+        return done(state.kvm_system_time);
+    case msr::EFER:
+        return done(controls.efer);
+    case msr::IA32_TSC_DEADLINE:
+        return {MsrEffect::TscDeadline, 0};
+    default:
+        return fault;
+    }
+}
+
+MsrResult write_emulated(MsrState& state, const GuestControls& controls, const GuestCpuid& cpuid, u32 number,
+                         u64 value) {
+    switch (number) {
+    case msr::IA32_TIME_STAMP_COUNTER:
+        return {MsrEffect::Tsc, value};
+    case msr::IA32_APIC_BASE: // the x2APIC is on and stays on, its page stays where it is
+        return value == state.apic_base ? done() : fault;
+    case msr::IA32_DEBUGCTL:
+        if ((value & ~debugctl_bits) != 0)
+            return fault;
+        state.debugctl = value;
+        return done();
+    case msr::IA32_MTRR_DEF_TYPE:
+        if ((value & ~(mtrr_enable_bits | 0xff)) != 0 || !is_memory_type(value & 0xff))
+            return fault;
+        state.mtrr_def_type = value;
+        return done();
+    case msr::KVM_WALL_CLOCK_NEW:
+        state.kvm_wall_clock = value;
+        return {MsrEffect::KvmWallClock, value};
+    case msr::KVM_SYSTEM_TIME_NEW:
+        state.kvm_system_time = value;
+        return {MsrEffect::KvmSystemTime, value};
+    case msr::EFER: {
+        const auto update = write_efer(controls, value, cpuid);
+        return update ? MsrResult{MsrEffect::Efer, update->controls.efer} : fault;
+    }
+    case msr::IA32_TSC_DEADLINE:
+        return {MsrEffect::TscDeadline, value};
+    default:
+        return fault;
+    }
+}
+
+} // namespace
+
+MsrResult read_msr(const MsrState& state, const GuestControls& controls, u32 number) {
+    if (is_x2apic(number))
+        return {MsrEffect::Apic, 0};
+    const MsrRow* row = find_msr_row(number);
+    if (row == nullptr)
+        return unknown;
+    if (!state.conditions.has(row->needs))
+        return fault;
+    switch (row->read) {
+    case MsrRead::Fault:
+        return fault;
+    case MsrRead::Constant:
+        return done(row->value);
+    case MsrRead::Direct: // it exits all the same: IA32_TSC_DEADLINE under an offset
+    case MsrRead::Emulate:
+        return read_emulated(state, controls, number);
+    }
+    return fault;
+}
+
+MsrResult write_msr(MsrState& state, const GuestControls& controls, const GuestCpuid& cpuid, u32 number, u64 value) {
+    if (is_x2apic(number))
+        return {MsrEffect::Apic, value};
+    const MsrRow* row = find_msr_row(number);
+    if (row == nullptr)
+        return unknown;
+    if (!state.conditions.has(row->needs))
+        return fault;
+    switch (row->write) {
+    case MsrWrite::Fault:
+        return fault;
+    case MsrWrite::Ignore:
+        return done();
+    case MsrWrite::Direct:
+    case MsrWrite::Emulate:
+        return write_emulated(state, controls, cpuid, number, value);
+    }
+    return fault;
+}
+
+MsrState initial_msr_state(const GuestCpuid& cpuid, bool host_has_x2apic, bool bootstrap_processor, u64 host_microcode,
+                           u64 host_arch_capabilities) {
+    MsrState state;
+    state.apic_base =
+        apic_page | msr::apic_base::EN | msr::apic_base::EXTD | (bootstrap_processor ? msr::apic_base::BSP : 0);
+    state.bios_sign_id = host_microcode;
+    state.arch_capabilities = host_arch_capabilities & allowed_arch_capabilities;
+    state.conditions = MsrConditions(cpuid, host_has_x2apic);
+    return state;
+}
+
+MsrConditions::MsrConditions(const GuestCpuid& cpuid, bool host_has_x2apic) {
+    using enum CpuFeature;
+    const auto set_if = [this](bool met, MsrNeeds needs) {
+        if (met)
+            set(needs);
+    };
+    set_if(cpuid.vendor() == CpuVendor::Intel, MsrNeeds::IntelCpu);
+    set_if(cpuid.vendor() == CpuVendor::Amd, MsrNeeds::AmdCpu);
+    set_if(host_has_x2apic, MsrNeeds::X2apic);
+    set_if(cpuid.has(TSC_DEADLINE), MsrNeeds::TscDeadline);
+    set_if(cpuid.has(RDTSCP) || cpuid.has(RDPID), MsrNeeds::Rdtscp);
+    set_if(cpuid.has(IBRS_IBPB) || cpuid.has(STIBP) || cpuid.has(SSBD) || cpuid.has(AmdIBRS) || cpuid.has(AmdSTIBP) ||
+               cpuid.has(AmdSSBD) || cpuid.has(AmdPSFD),
+           MsrNeeds::SpecCtrl);
+    set_if(cpuid.has(IBRS_IBPB) || cpuid.has(AmdIBPB) || cpuid.has(SBPB), MsrNeeds::PredCmd);
+    set_if(cpuid.has(L1D_FLUSH), MsrNeeds::FlushCmd);
+    set_if(cpuid.has(ARCH_CAPABILITIES), MsrNeeds::ArchCapabilities);
+}
+
+} // namespace bulkhead

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Bulkhead authors
+#pragma once
+
+#include <array>
+
+#include "core/control_registers.hpp"
+#include "core/cpuid_policy.hpp"
+#include "core/msr_policy.hpp"
+
+namespace bulkhead {
+
+/// The MSRs of a vCPU that exist in memory only.
+struct MsrState {
+    u64 apic_base = 0;
+    u64 mtrr_def_type = 0x806; ///< MTRRs on, all memory write-back
+    u64 debugctl = 0;
+    u64 bios_sign_id = 0;      ///< the host's microcode revision
+    u64 arch_capabilities = 0; ///< the host's, filtered by allowed_arch_capabilities
+    u64 kvm_wall_clock = 0;
+    u64 kvm_system_time = 0;
+    MsrConditions conditions;
+};
+
+/// A vCPU's state at its start. `host_microcode` and `host_arch_capabilities` are those MSRs' values, 0 without them.
+[[nodiscard]] MsrState initial_msr_state(const GuestCpuid& cpuid, bool host_has_x2apic, bool bootstrap_processor,
+                                         u64 host_microcode, u64 host_arch_capabilities);
+
+enum class MsrEffect : u8 {
+    Done,          ///< a read's value is in `value`; a write is complete
+    Fault,         ///< #GP(0)
+    Unknown,       ///< #GP(0); no row names this MSR: count it, log it once
+    Apic,          ///< the x2APIC register `number - 0x800`: the APIC code reads or writes it, or takes #GP
+    Efer,          ///< write: `value` is the new EFER as the guest sees it
+    Tsc,           ///< write: `value` is what the guest's TSC must be now
+    TscDeadline,   ///< read or write of IA32_TSC_DEADLINE, which exits while the vCPU's TSC offset is not 0
+    KvmWallClock,  ///< write: guest-physical address of the page part, hostile input
+    KvmSystemTime, ///< write: guest-physical address, bit 0 switches it on, hostile input
+};
+
+struct MsrResult {
+    MsrEffect effect = MsrEffect::Fault;
+    u64 value = 0;
+};
+
+/// RDMSR that exited. `controls` are the guest's own values.
+[[nodiscard]] MsrResult read_msr(const MsrState& state, const GuestControls& controls, u32 number);
+
+/// WRMSR that exited. Effects other than Done, Fault and Unknown are the caller's to carry out.
+[[nodiscard]] MsrResult write_msr(MsrState& state, const GuestControls& controls, const GuestCpuid& cpuid, u32 number,
+                                  u64 value);
+
+/// Bits of IA32_ARCH_CAPABILITIES that are facts about the CPU; those that promise further MSRs are not here.
+inline constexpr u64 allowed_arch_capabilities = 0b111u |       // RDCL_NO, IBRS_ALL, RSBA
+                                                 0b111u << 4 |  // SSB_NO, MDS_NO, IF_PSCHANGE_MC_NO
+                                                 1u << 8 |      // TAA_NO
+                                                 0b111u << 13 | // SBDR_SSDP_NO, FBSDP_NO, PSDP_NO
+                                                 1u << 17 |     // FB_CLEAR
+                                                 0b11u << 19 |  // RRSBA, BHI_NO
+                                                 1u << 24 |     // PBRSB_NO
+                                                 0b111u << 26 | // GDS_NO, RFDS_NO, RFDS_CLEAR
+                                                 u64{1} << 62;  // ITS_NO
+
+/// Which unknown MSRs have been reported: each is once, and so many at most.
+class ReportedMsrs {
+public:
+    /// True the first time that `number` comes, until the set is full.
+    [[nodiscard]] bool is_new(u32 number) {
+        ++accesses_;
+        for (u32 i = 0; i < count_; ++i) {
+            if (numbers_[i] == number)
+                return false;
+        }
+        if (count_ == numbers_.size())
+            return false;
+        numbers_[count_++] = number;
+        return true;
+    }
+    /// All accesses, the repeated ones too.
+    [[nodiscard]] u64 accesses() const { return accesses_; }
+
+private:
+    std::array<u32, 16> numbers_{};
+    u32 count_ = 0;
+    u64 accesses_ = 0;
+};
+
+} // namespace bulkhead
