@@ -102,6 +102,7 @@ struct GuestInfo {
 struct LoaderTimes {
     u64 start = 0;   ///< TSC at efi_main
     u64 reading = 0; ///< ticks spent reading files
+    u64 copying = 0; ///< ticks spent copying the image and zeroing the pool
     u64 exit = 0;    ///< TSC after ExitBootServices
 };
 
@@ -118,9 +119,9 @@ struct BootInfo {
     u32 version = expected_version;
     u32 size = 0; ///< sizeof(BootInfo), as the loader knew it
 
-    PhysicalRange handoff;      ///< this struct and every array it points to; page-aligned
-    PhysicalRange image;        ///< the hypervisor's loaded segments, 2 MiB aligned, laid out as in linker.ld
-    PhysicalRange pool;         ///< memory for the hypervisor's tables, stacks and per-CPU data; 2 MiB aligned, zeroed
+    PhysicalRange handoff; ///< this struct and every array it points to; page-aligned
+    PhysicalRange image;   ///< the hypervisor's loaded segments, 2 MiB aligned, laid out as in linker.ld
+    PhysicalRange pool;    ///< for the hypervisor's tables, stacks and per-CPU data; 2 MiB aligned, zeroed, < 4 GiB
     HostPhysical ap_trampoline; ///< a free page below 1 MiB, not 0
 
     PhysicalArray<MemoryRange> memory_map;
@@ -148,6 +149,13 @@ struct BootInfo {
 
     u64 reserved[8]{};
 };
+
+/// Bytes of the pool: 4 MiB, 128 KiB for each CPU, and what second-stage tables and the windows onto guests' memory
+/// need of tables, 1 MiB a guest and 16 KiB for each GiB of RAM. `guest_memory` is the RAM of all guests together.
+constexpr u64 pool_size(u64 cpus, u64 guests, u64 guest_memory) {
+    return align_up(4 * MiB + cpus * 128 * KiB + guests * MiB + (guest_memory / GiB + guests) * 16 * KiB,
+                    large_page_size);
+}
 
 static_assert(std::is_trivially_copyable_v<BootInfo>);
 static_assert(sizeof(PhysicalArray<u32>) == 16);

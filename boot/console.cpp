@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Bulkhead authors
+#include "boot/firmware.hpp"
+
+namespace bulkhead::boot {
+
+void Console::say(std::string_view line) const {
+    print("bulkhead: ");
+    print(line);
+    print("\n");
+}
+
+void Console::print(std::string_view text) const {
+    constexpr u64 room = 128;
+    CHAR16 buffer[room + 1];
+    u64 used = 0;
+    const auto flush = [&] {
+        buffer[used] = 0;
+        table_->ConOut->OutputString(table_->ConOut, buffer);
+        used = 0;
+    };
+    for (char c : text) {
+        if (used + 2 > room)
+            flush();
+        if (c == '\n')
+            buffer[used++] = '\r';
+        const bool is_ascii = c == '\n' || (c >= ' ' && c <= '~');
+        buffer[used++] = static_cast<CHAR16>(is_ascii ? c : '?');
+    }
+    if (used > 0)
+        flush();
+}
+
+void Console::wait_for_key() const {
+    if (table_->ConIn == nullptr)
+        return;
+    UINTN index = 0;
+    table_->ConIn->Reset(table_->ConIn, FALSE); // a key that was pressed earlier does not count
+    table_->BootServices->WaitForEvent(1, &table_->ConIn->WaitForKey, &index);
+}
+
+} // namespace bulkhead::boot

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Bulkhead authors
+//
+// Where the firmware starts the product.
+#include "boot/instructions.hpp"
+#include "boot/loader.hpp"
+
+namespace bulkhead::boot {
+
+namespace {
+
+void greet(const Firmware& firmware) {
+    firmware.boot->SetWatchdogTimer(0, 0, 0, nullptr); // it would reset the machine after five minutes
+    firmware.console.say("Bulkhead " BULKHEAD_VERSION);
+}
+
+/// Says why, and gives the person time to read it before the firmware goes on.
+EFI_STATUS give_up(const Firmware& firmware, const Loader& loader, const Error& error) {
+    Line<240> line;
+    line << "not started: ";
+    if (loader.configuration_is_faulty())
+        line << error.value << (error.value == 1 ? " error in " : " errors in ") << configuration_path;
+    else
+        line << error.what;
+    if (!loader.configuration_is_faulty() && error.value != 0)
+        line << ' ' << Hex{error.value};
+    firmware.console.say(line.view());
+    firmware.console.say("press a key to return to the firmware");
+    firmware.console.wait_for_key();
+    return EFI_LOAD_ERROR;
+}
+
+} // namespace
+
+} // namespace bulkhead::boot
+
+extern "C" EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE* table) {
+    using namespace bulkhead::boot;
+    const auto start = read_tsc();
+    static const Firmware firmware(image, table);
+    static Loader loader(firmware);
+    greet(firmware);
+    if (const auto loaded = loader.load(start); !loaded)
+        return give_up(firmware, loader, loaded.error());
+    loader.leave();
+}

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Bulkhead authors
+#include "boot/files.hpp"
+
+#include <algorithm>
+
+#include "boot/instructions.hpp"
+
+namespace bulkhead::boot {
+
+namespace {
+
+constexpr u64 max_path = 255;
+/// Some firmware fails on reads of many MiB at once, and progress is shown between two of them.
+constexpr u64 chunk_size = 1 * MiB;
+constexpr u64 worth_progress = 8 * MiB;
+
+/// A path as UEFI wants it, zero-terminated.
+struct FirmwarePath {
+    CHAR16 text[max_path + 1]{};
+};
+
+Result<FirmwarePath> firmware_path(std::string_view path) {
+    FirmwarePath result;
+    if (path.empty() || path.size() > max_path)
+        return fail("the path is empty or too long", path.size());
+    for (u64 i = 0; i < path.size(); ++i) {
+        if (path[i] < ' ' || path[i] > '~')
+            return fail("the path has characters that are not ASCII", i);
+        result.text[i] = static_cast<CHAR16>(path[i] == '/' ? '\\' : path[i]);
+    }
+    return result;
+}
+
+/// Closes the file at the end of its scope.
+class OpenFile {
+public:
+    explicit OpenFile(EFI_FILE_HANDLE file) : file_(file) {}
+    OpenFile(const OpenFile&) = delete;
+    OpenFile& operator=(const OpenFile&) = delete;
+    ~OpenFile() { file_->Close(file_); }
+
+    /// UEFI 2.10 13.5.16.
+    [[nodiscard]] Result<u64> size() const {
+        alignas(EFI_FILE_INFO) u8 buffer[sizeof(EFI_FILE_INFO) + (max_path + 1) * sizeof(CHAR16)];
+        EFI_GUID guid = EFI_FILE_INFO_ID;
+        UINTN bytes = sizeof buffer;
+        const EFI_STATUS status = file_->GetInfo(file_, &guid, &bytes, buffer);
+        if (failed(status))
+            return fail("the firmware cannot say how large the file is", status);
+        const auto* info = reinterpret_cast<const EFI_FILE_INFO*>(buffer);
+        if ((info->Attribute & EFI_FILE_DIRECTORY) != 0)
+            return fail("it is a folder, not a file");
+        return info->FileSize;
+    }
+
+private:
+    EFI_FILE_HANDLE file_;
+};
+
+} // namespace
+
+void Volume::close() {
+    if (folder_ != nullptr)
+        folder_->Close(folder_);
+    folder_ = nullptr;
+}
+
+Result<void> Volume::open() {
+    const auto* image = protocol_on<EFI_LOADED_IMAGE>(firmware_, firmware_.image, EFI_LOADED_IMAGE_PROTOCOL_GUID);
+    if (image == nullptr || image->DeviceHandle == nullptr)
+        return fail("the firmware does not say which volume this program came from");
+    auto* volume =
+        protocol_on<EFI_FILE_IO_INTERFACE>(firmware_, image->DeviceHandle, EFI_SIMPLE_FILE_SYSTEM_PROTOCOL_GUID);
+    if (volume == nullptr)
+        return fail("this program's volume has no file system (was it started over the network?)");
+    EFI_FILE_HANDLE root = nullptr;
+    if (const EFI_STATUS status = volume->OpenVolume(volume, &root); failed(status))
+        return fail("this program's volume cannot be opened", status);
+    const OpenFile close_root(root);
+    CHAR16 name[] = {'b', 'u', 'l', 'k', 'h', 'e', 'a', 'd', 0};
+    if (failed(root->Open(root, &folder_, name, EFI_FILE_MODE_READ, 0))) {
+        folder_ = nullptr;
+        return fail("there is no folder \\bulkhead on the volume that this program came from");
+    }
+    return {};
+}
+
+Result<EFI_FILE_HANDLE> Volume::open_file(std::string_view path) {
+    auto name = firmware_path(path);
+    if (!name)
+        return std::unexpected(name.error());
+    EFI_FILE_HANDLE file = nullptr;
+    const EFI_STATUS status = folder_->Open(folder_, &file, name->text, EFI_FILE_MODE_READ, 0);
+    if (status == EFI_NOT_FOUND)
+        return fail("there is no such file");
+    if (failed(status))
+        return fail("the file cannot be opened", status);
+    return file;
+}
+
+Result<u64> Volume::size(std::string_view path) {
+    const auto file = open_file(path);
+    if (!file)
+        return std::unexpected(file.error());
+    return OpenFile(*file).size();
+}
+
+Result<void> Volume::read(std::string_view path, std::span<u8> memory) {
+    const auto file = open_file(path);
+    if (!file)
+        return std::unexpected(file.error());
+    const OpenFile open(*file);
+    const auto size = open.size();
+    if (!size)
+        return std::unexpected(size.error());
+    if (*size != memory.size())
+        return fail("the file's size changed while it was read", *size);
+    firmware_.console.print("bulkhead: reading ");
+    firmware_.console.print(path);
+    const auto result = read_chunks(*file, memory);
+    Line<40> end;
+    end << ", " << Size{memory.size()} << '\n';
+    firmware_.console.print(end.view());
+    return result;
+}
+
+Result<void> Volume::read_chunks(EFI_FILE_HANDLE file, std::span<u8> memory) {
+    u64 shown = 0; // tenths
+    for (u64 done = 0; done < memory.size();) {
+        UINTN bytes = std::min(chunk_size, memory.size() - done);
+        const u64 start = read_tsc();
+        const EFI_STATUS status = file->Read(file, &bytes, memory.data() + done);
+        ticks_ += read_tsc() - start;
+        if (failed(status))
+            return fail("the firmware cannot read the file", status);
+        if (bytes == 0)
+            return fail("the file ends too early", done);
+        done += bytes;
+        for (; memory.size() >= worth_progress && shown < done * 10 / memory.size(); ++shown)
+            firmware_.console.print(".");
+    }
+    return {};
+}
+
+} // namespace bulkhead::boot

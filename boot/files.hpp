@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Bulkhead authors
+//
+// Files of the volume that the loader was started from, in the folder \bulkhead.
+#pragma once
+
+#include <span>
+#include <string_view>
+
+#include "boot/firmware.hpp"
+#include "config/files.hpp"
+
+namespace bulkhead::boot {
+
+class Volume final : public Files {
+public:
+    explicit Volume(const Firmware& firmware) : firmware_(firmware) {}
+    Volume(const Volume&) = delete;
+    Volume& operator=(const Volume&) = delete;
+
+    /// Finds the folder \bulkhead of the volume that this program came from. Before any other function.
+    [[nodiscard]] Result<void> open();
+    /// Before the driver of the volume's device goes. No other function may be called after it.
+    void close();
+
+    /// See config/files.hpp.
+    [[nodiscard]] Result<u64> size(std::string_view path) override;
+
+    /// Reads a whole file into `memory`, whose size must be the file's. Shows progress for large files.
+    [[nodiscard]] Result<void> read(std::string_view path, std::span<u8> memory);
+
+    /// TSC ticks spent in the firmware for reading.
+    [[nodiscard]] u64 ticks() const { return ticks_; }
+
+private:
+    [[nodiscard]] Result<EFI_FILE_HANDLE> open_file(std::string_view path);
+    [[nodiscard]] Result<void> read_chunks(EFI_FILE_HANDLE file, std::span<u8> memory);
+
+    const Firmware& firmware_;
+    EFI_FILE_HANDLE folder_ = nullptr;
+    u64 ticks_ = 0;
+};
+
+} // namespace bulkhead::boot

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Bulkhead authors
+//
+// The point of no return.
+#include "boot/instructions.hpp"
+#include "boot/loader.hpp"
+#include "boot/quiesce.hpp"
+
+namespace bulkhead::boot {
+
+namespace {
+
+/// 16550: the firmware's console is gone, but a serial port needs no driver. `port` 0: there is none.
+void last_words(u16 port, const Error& error) {
+    constexpr u16 line_status = 5;
+    constexpr u8 transmitter_empty = 0x20;
+    constexpr u32 waits = 100'000;
+    Line<200> line;
+    line << "bulkhead: not started: " << error.what << ' ' << Hex{error.value} << "\r\n";
+    for (const char c : line.view()) {
+        for (u32 i = 0; i < waits && port != 0 && (in8(port + line_status) & transmitter_empty) == 0; ++i) {
+        }
+        if (port != 0)
+            out8(port, static_cast<u8>(c));
+    }
+}
+
+/// The hypervisor's entry is an ELF function: System V calling convention, BootInfo in RDI. It sets its own stack.
+[[noreturn]] void jump(HostPhysical root, HostVirtual entry, const BootInfo* info) {
+    asm volatile("movq %0, %%cr3\n\t"
+                 "jmpq *%1"
+                 :
+                 : "r"(root.value), "r"(entry.value), "D"(info)
+                 : "memory");
+    __builtin_unreachable();
+}
+
+} // namespace
+
+/// The map may change between reading it and using its key, through a timer of the firmware's: UEFI 2.10 7.4.6 wants
+/// it read again then, and after a first attempt allows no other service.
+Result<void> Loader::exit_boot_services() {
+    constexpr int attempts = 4;
+    EFI_STATUS status = EFI_SUCCESS;
+    for (int i = 0; i < attempts; ++i) {
+        const auto map = memory_.map();
+        if (!map)
+            return std::unexpected(map.error());
+        status = firmware_.boot->ExitBootServices(firmware_.image, memory_.key());
+        if (status != EFI_SUCCESS)
+            continue;
+        cli();
+        const auto ranges = convert_memory_map(*map, memory_map_);
+        if (!ranges)
+            return std::unexpected(ranges.error());
+        info_->memory_map = {.address = physical_of(ranges->data()), .count = ranges->size()};
+        return {};
+    }
+    return fail("the firmware refuses to end its boot services", status);
+}
+
+void Loader::leave() {
+    disconnect_dma_drivers(firmware_);
+    Result<void> done = exit_boot_services();
+    times_.exit = read_tsc();
+    info_->times = times_;
+    if (done)
+        done = silence_hardware(machine_);
+    if (done)
+        jump(physical_of(page_tables_.data()), elf_.entry, info_);
+    cli();
+    last_words(info_->console_port, done.error());
+    for (;;)
+        hlt();
+}
+
+} // namespace bulkhead::boot

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Bulkhead authors
+#include "boot/loader.hpp"
+
+#include <algorithm>
+
+#include "boot/hypervisor_image.hpp"
+#include "boot/instructions.hpp"
+#include "boot/quiesce.hpp"
+
+namespace bulkhead::boot {
+
+namespace {
+
+constexpr std::string_view configuration_file = "bulkhead.toml";
+
+/// What the firmware and the hand-off area may still need when guests have got their memory.
+constexpr u64 reserve_size = 8 * MiB;
+
+std::span<const u8> embedded_elf() { return {hypervisor_elf, hypervisor_elf_end}; }
+
+} // namespace
+
+Result<void> Loader::load(u64 start_tsc) {
+    times_.start = start_tsc;
+    using Stage = Result<void> (Loader::*)();
+    constexpr Stage stages[] = {
+        &Loader::look_at_machine, &Loader::read_configuration, &Loader::parse_configuration,
+        &Loader::take_own_memory, &Loader::take_file_memory,   &Loader::place_guests,
+        &Loader::read_files,      &Loader::load_hypervisor,    &Loader::fill_boot_info,
+    };
+    Result<void> done;
+    for (const Stage stage : stages)
+        if (done)
+            done = (this->*stage)();
+    volume_.close();
+    return done;
+}
+
+Result<void> Loader::look_at_machine() {
+    if (const auto done = memory_.prepare(); !done)
+        return done;
+    const auto machine = discover_machine(firmware_);
+    if (!machine)
+        return std::unexpected(machine.error());
+    machine_ = *machine;
+    Line<120> line;
+    line << u64{machine_.cpus.size()} << " CPUs, " << u64{machine_.io_apics.size()} << " I/O APICs, Secure Boot "
+         << (secure_boot(firmware_) ? "on" : "off");
+    firmware_.console.say(line.view());
+    return check_registers(machine_);
+}
+
+Result<void> Loader::read_configuration() {
+    if (const auto done = volume_.open(); !done)
+        return done;
+    const auto size = volume_.size(configuration_file);
+    if (!size)
+        return fail("there is no configuration, \\bulkhead\\bulkhead.toml, on the volume that this program came from");
+    if (*size > max_configuration_size)
+        return fail("the configuration, \\bulkhead\\bulkhead.toml, is too long, bytes", *size);
+    if (*size == 0)
+        return fail("the configuration, \\bulkhead\\bulkhead.toml, is empty");
+    const auto address = memory_.take(*size, page_size, anywhere);
+    if (!address)
+        return std::unexpected(address.error());
+    text_ = at_physical<char>(*address, *size);
+    return volume_.read(configuration_file, at_physical<u8>(*address, *size));
+}
+
+/// Prints every fault.
+Result<void> Loader::refuse_configuration() const {
+    for (const Diagnostic& diagnostic : loaded_.diagnostics.all()) {
+        Line<512> line;
+        write_diagnostic(line, configuration_file, diagnostic);
+        line << '\n';
+        firmware_.console.print(line.view());
+    }
+    return fail("faults in the configuration", loaded_.diagnostics.all().size() + loaded_.diagnostics.lost());
+}
+
+/// What is wrong in the file, and what of it is too much for this machine, is reported together.
+Result<void> Loader::parse_configuration() {
+    if (load_configuration(text(), volume_, nullptr, loaded_))
+        return {};
+    const auto free = memory_.free();
+    if (!free)
+        return std::unexpected(free.error());
+    const Machine machine{.cpus = machine_.cpus, .free_memory = *free};
+    (void)load_configuration(text(), volume_, &machine, loaded_);
+    return refuse_configuration();
+}
+
+Result<void> Loader::take_own_memory() {
+    u64 guest_bytes = 0;
+    for (const GuestConfig& guest : loaded_.configuration.guests)
+        guest_bytes += guest.memory.value;
+    const auto elf = parse_elf(embedded_elf());
+    if (!elf)
+        return std::unexpected(elf.error());
+    elf_ = *elf;
+    image_.size = elf_.size;
+    pool_.size = pool_size(machine_.cpus.size(), loaded_.configuration.guests.size(), guest_bytes);
+    reserve_.size = reserve_size;
+    // Below 4 GiB: the other processors start in a mode of 32 bits, on page tables out of the pool.
+    for (PhysicalRange* range : {&image_, &pool_, &reserve_}) {
+        const auto address = memory_.take(range->size, large_page_size, below_4_gib);
+        if (!address)
+            return std::unexpected(address.error());
+        range->start = *address;
+    }
+    const auto trampoline = memory_.take_low_page();
+    if (!trampoline)
+        return std::unexpected(trampoline.error());
+    trampoline_ = *trampoline;
+    return {};
+}
+
+const FileInMemory* Loader::find_file(std::string_view path) const {
+    const auto found = std::ranges::find(files_, path, &FileInMemory::path);
+    return found == files_.end() ? nullptr : found;
+}
+
+Result<void> Loader::take_memory_of(std::string_view path) {
+    if (path.empty() || find_file(path) != nullptr)
+        return {};
+    const auto size = volume_.size(path);
+    if (!size)
+        return std::unexpected(size.error());
+    const auto address = memory_.take(align_up(*size, large_page_size), large_page_size, anywhere);
+    if (!address)
+        return std::unexpected(address.error());
+    if (!files_.push_back({.path = path, .file = {.address = *address, .size = *size}}))
+        return fail("too many files", files_.size());
+    return {};
+}
+
+Result<void> Loader::take_file_memory() {
+    for (const GuestConfig& guest : loaded_.configuration.guests)
+        for (const std::string_view path : {guest.kernel.value, guest.initrd.value})
+            if (const auto done = take_memory_of(path); !done)
+                return done;
+    return {};
+}
+
+void Loader::print_plan() const {
+    static char buffer[8 * KiB];
+    Text plan(buffer);
+    write_plan(plan, loaded_.configuration, loaded_.plan, {.cpus = machine_.cpus, .free_memory = {}});
+    firmware_.console.print(plan.view());
+}
+
+Result<void> Loader::place_guests() {
+    const auto free = memory_.free();
+    if (!free)
+        return std::unexpected(free.error());
+    const Machine machine{.cpus = machine_.cpus, .free_memory = *free};
+    if (!load_configuration(text(), volume_, &machine, loaded_))
+        return refuse_configuration();
+    print_plan();
+    for (const GuestPlan& guest : loaded_.plan.guests)
+        for (const MemoryChunk& chunk : guest.memory)
+            if (const auto done = memory_.take_at(chunk.host, chunk.size); !done)
+                return done;
+    memory_.give_back(reserve_.start, reserve_.size);
+    return {};
+}
+
+Result<void> Loader::read_files() {
+    for (const auto& [path, file] : files_)
+        if (const auto done = volume_.read(path, at_physical<u8>(file.address, file.size)); !done)
+            return done;
+    times_.reading = volume_.ticks();
+    return {};
+}
+
+Result<void> Loader::load_hypervisor() {
+    const u64 start = read_tsc();
+    load_elf(elf_, embedded_elf(), at_physical<u8>(image_.start, image_.size));
+    std::ranges::fill(at_physical<u8>(pool_.start, pool_.size), u8{0});
+    times_.copying = read_tsc() - start;
+    return {};
+}
+
+} // namespace bulkhead::boot

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Bulkhead authors
+//
+// The loader's stages and what they leave for each other.
+#pragma once
+
+#include "base/static_vector.hpp"
+#include "boot/arena.hpp"
+#include "boot/elf.hpp"
+#include "boot/files.hpp"
+#include "boot/firmware.hpp"
+#include "boot/machine.hpp"
+#include "boot/memory.hpp"
+#include "config/load.hpp"
+
+namespace bulkhead::boot {
+
+/// The configuration's path, as a person sees it.
+inline constexpr std::string_view configuration_path = "\\bulkhead\\bulkhead.toml";
+
+/// A file that a guest, or several, is made of.
+struct FileInMemory {
+    std::string_view path;
+    LoadedFile file;
+};
+
+class Loader {
+public:
+    explicit Loader(const Firmware& firmware)
+        : firmware_(firmware), memory_(firmware), volume_(firmware), loaded_(storage_) {}
+    Loader(const Loader&) = delete;
+    Loader& operator=(const Loader&) = delete;
+
+    /// Everything up to a complete BootInfo. Boot services still run, and nothing was done that cannot be left.
+    /// Faults of the configuration have been printed; they are an error with their number in `value`.
+    [[nodiscard]] Result<void> load(u64 start_tsc);
+
+    /// Ends boot services, silences the machine and jumps. Stops the machine where that fails.
+    [[noreturn]] void leave();
+
+    /// True if the error of load() is that the configuration has faults.
+    [[nodiscard]] bool configuration_is_faulty() const { return !loaded_.diagnostics.empty(); }
+
+private:
+    // loader.cpp: the stages of load(), in this order
+    Result<void> look_at_machine();
+    Result<void> read_configuration();
+    Result<void> parse_configuration();
+    Result<void> take_own_memory();
+    Result<void> take_file_memory();
+    Result<void> place_guests();
+    Result<void> read_files();
+    Result<void> load_hypervisor();
+
+    [[nodiscard]] std::string_view text() const { return {text_.data(), text_.size()}; }
+    [[nodiscard]] const FileInMemory* find_file(std::string_view path) const;
+    Result<void> take_memory_of(std::string_view path);
+    [[nodiscard]] Result<void> refuse_configuration() const;
+    void print_plan() const;
+
+    // boot_info.cpp
+    Result<void> fill_boot_info();
+    void lay_out(Arena& arena);
+    void lay_out_guests(Arena& arena);
+    Result<void> map_image();
+
+    // leave.cpp
+    Result<void> exit_boot_services();
+
+    const Firmware& firmware_;
+    FirmwareMemory memory_;
+    Volume volume_;
+    MachineFacts machine_;
+    LoaderTimes times_;
+
+    std::span<char> text_; ///< of the configuration
+    ConfigurationStorage storage_;
+    LoadedConfiguration loaded_;
+    StaticVector<FileInMemory, 2 * max_guests> files_; ///< each path once
+
+    ElfImage elf_;
+    PhysicalRange image_;
+    PhysicalRange pool_;
+    PhysicalRange reserve_; ///< kept free for the firmware while guests are placed
+    HostPhysical trampoline_;
+
+    PhysicalRange handoff_;
+    BootInfo* info_ = nullptr;
+    std::span<MemoryRange> memory_map_;
+    std::span<u64> page_tables_; ///< the first is the root
+};
+
+} // namespace bulkhead::boot

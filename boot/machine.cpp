@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Bulkhead authors
+#include "boot/machine.hpp"
+
+#include <cstring>
+
+#include "boot/identity_map.hpp"
+#include "boot/instructions.hpp"
+#include "boot/topology.hpp"
+#include "boot/unix_time.hpp"
+#include "drivers/acpi_madt.hpp"
+#include "drivers/acpi_platform.hpp"
+
+namespace bulkhead::boot {
+
+namespace {
+
+/// No machine has more; a table that claims so gets what fits.
+constexpr u64 max_iommus = 64;
+
+/// Zeroed memory for a list. It belongs to the firmware's pool and vanishes with boot services.
+template <class T> Result<std::span<T>> make_list(const Firmware& firmware, u64 count) {
+    if (count == 0)
+        return std::span<T>{};
+    void* memory = nullptr;
+    if (failed(firmware.boot->AllocatePool(EfiLoaderData, count * sizeof(T), &memory)))
+        return fail("out of memory for a list of the machine's parts", count);
+    std::memset(memory, 0, count * sizeof(T));
+    return std::span<T>(static_cast<T*>(memory), count);
+}
+
+/// An entry of the EFI configuration table, or 0. UEFI 2.10 4.6.
+HostPhysical configuration_table(const Firmware& firmware, EFI_GUID guid) {
+    for (UINTN i = 0; i < firmware.table->NumberOfTableEntries; ++i) {
+        const EFI_CONFIGURATION_TABLE& entry = firmware.table->ConfigurationTable[i];
+        if (std::memcmp(&entry.VendorGuid, &guid, sizeof guid) == 0)
+            return physical_of(entry.VendorTable);
+    }
+    return {};
+}
+
+/// The first of two that there is.
+HostPhysical configuration_table(const Firmware& firmware, EFI_GUID preferred, EFI_GUID other) {
+    const HostPhysical found = configuration_table(firmware, preferred);
+    return found.value != 0 ? found : configuration_table(firmware, other);
+}
+
+Result<void> read_madt(const Firmware& firmware, acpi::Bytes table, MachineFacts& facts) {
+    const acpi::MadtCounts counts = acpi::count_madt(table);
+    const auto cpus = make_list<CpuInfo>(firmware, counts.cpus);
+    const auto io_apics = make_list<IoApicInfo>(firmware, counts.io_apics);
+    const auto overrides = make_list<InterruptOverride>(firmware, counts.overrides);
+    if (!cpus || !io_apics || !overrides)
+        return fail("out of memory for the MADT's lists", counts.cpus);
+    const acpi::Madt madt = acpi::parse_madt(table, {*cpus, *io_apics, *overrides});
+    if (madt.damaged)
+        firmware.console.say("warning: the firmware's MADT is damaged, parts of it were left out");
+    const u32 own = own_apic_id(cpuid);
+    if (!acpi::put_first(madt.cpus, own))
+        return fail("the firmware's MADT does not list the processor that runs, APIC ID", own);
+    apply_layout(madt.cpus, apic_id_layout(cpuid));
+    facts.cpus = madt.cpus;
+    facts.io_apics = madt.io_apics;
+    facts.overrides = madt.overrides;
+    facts.acpi.local_apic = madt.local_apic;
+    facts.acpi.has_8259 = madt.has_8259;
+    return {};
+}
+
+/// The tables that a machine may lack.
+Result<void> read_optional_tables(const Firmware& firmware, const IdentityMap& memory, const acpi::RootTables& roots,
+                                  MachineFacts& facts) {
+    if (const auto fadt = find_table(memory, roots, "FACP")) {
+        const acpi::PmTimer timer = acpi::parse_fadt(*fadt);
+        facts.acpi.pm_timer_port = timer.port;
+        facts.acpi.pm_timer_32bit = timer.has_32_bits;
+    }
+    if (const auto hpet = find_table(memory, roots, "HPET"))
+        facts.acpi.hpet = acpi::parse_hpet(*hpet);
+    const auto mcfg = find_table(memory, roots, "MCFG");
+    const auto ecam = make_list<EcamInfo>(firmware, mcfg ? acpi::count_mcfg(*mcfg) : 0);
+    const auto vtd = make_list<HostPhysical>(firmware, max_iommus);
+    const auto amd = make_list<HostPhysical>(firmware, max_iommus);
+    if (!ecam || !vtd || !amd)
+        return fail("out of memory for the lists of PCI segments and IOMMUs");
+    if (mcfg)
+        facts.ecam = acpi::parse_mcfg(*mcfg, *ecam);
+    if (const auto dmar = find_table(memory, roots, "DMAR")) {
+        facts.acpi.has_dmar = 1;
+        facts.vtd_iommus = acpi::parse_dmar(*dmar, *vtd);
+    }
+    if (const auto ivrs = find_table(memory, roots, "IVRS")) {
+        facts.acpi.has_ivrs = 1;
+        facts.amd_iommus = acpi::parse_ivrs(*ivrs, *amd);
+    }
+    return {};
+}
+
+Result<void> read_acpi(const Firmware& firmware, MachineFacts& facts) {
+    const IdentityMap memory;
+    facts.acpi.rsdp = configuration_table(firmware, ACPI_20_TABLE_GUID, ACPI_TABLE_GUID);
+    if (facts.acpi.rsdp.value == 0)
+        return fail("the firmware has no ACPI tables");
+    const auto roots = acpi::parse_rsdp(memory.bytes(facts.acpi.rsdp, acpi::rsdp_size));
+    if (!roots)
+        return std::unexpected(roots.error());
+    const auto madt = find_table(memory, *roots, "APIC");
+    if (!madt)
+        return fail("the firmware has no MADT, the ACPI table that lists the processors, or a damaged one");
+    if (const auto done = read_madt(firmware, *madt, facts); !done)
+        return done;
+    return read_optional_tables(firmware, memory, *roots, facts);
+}
+
+/// The screen as the firmware set it up. UEFI 2.10 12.9.
+FramebufferInfo read_framebuffer(const Firmware& firmware) {
+    const auto* gop = first_protocol<EFI_GRAPHICS_OUTPUT_PROTOCOL>(firmware, EFI_GRAPHICS_OUTPUT_PROTOCOL_GUID);
+    if (gop == nullptr || gop->Mode == nullptr || gop->Mode->Info == nullptr ||
+        gop->Mode->Info->PixelFormat == PixelBltOnly)
+        return {};
+    return {.address = {gop->Mode->FrameBufferBase},
+            .size = gop->Mode->FrameBufferSize,
+            .width = gop->Mode->Info->HorizontalResolution,
+            .height = gop->Mode->Info->VerticalResolution,
+            .pixels_per_line = gop->Mode->Info->PixelsPerScanLine,
+            .format = static_cast<u32>(gop->Mode->Info->PixelFormat)};
+}
+
+WallClock read_wall_clock(const Firmware& firmware) {
+    EFI_TIME time{};
+    const EFI_STATUS status = firmware.table->RuntimeServices->GetTime(&time, nullptr);
+    const u64 tsc = read_tsc();
+    if (failed(status))
+        return {};
+    return {.unix_seconds = unix_seconds({.year = time.Year,
+                                          .month = time.Month,
+                                          .day = time.Day,
+                                          .hour = time.Hour,
+                                          .minute = time.Minute,
+                                          .second = time.Second,
+                                          .timezone = time.TimeZone}),
+            .tsc = tsc};
+}
+
+} // namespace
+
+Result<MachineFacts> discover_machine(const Firmware& firmware) {
+    constexpr u64 cr4_la57 = 1u << 12;
+    if ((read_cr4() & cr4_la57) != 0)
+        return fail("the firmware left 5-level paging (LA57) on, which is not supported: switch it off in its setup");
+    MachineFacts facts;
+    if (const auto done = read_acpi(firmware, facts); !done)
+        return std::unexpected(done.error());
+    facts.smbios = configuration_table(firmware, SMBIOS3_TABLE_GUID, SMBIOS_TABLE_GUID);
+    facts.framebuffer = read_framebuffer(firmware);
+    facts.wall_clock = read_wall_clock(firmware);
+    return facts;
+}
+
+bool secure_boot(const Firmware& firmware) {
+    CHAR16 name[] = {'S', 'e', 'c', 'u', 'r', 'e', 'B', 'o', 'o', 't', 0};
+    EFI_GUID guid = EFI_GLOBAL_VARIABLE;
+    u8 value = 0;
+    UINTN size = sizeof value;
+    return !failed(firmware.table->RuntimeServices->GetVariable(name, &guid, nullptr, &size, &value)) && value == 1;
+}
+
+} // namespace bulkhead::boot
