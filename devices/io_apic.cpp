@@ -4,43 +4,51 @@
 
 #include <bit>
 
+#include "base/bit_field.hpp"
+
 namespace bulkhead {
 
 namespace {
 
 // Memory-mapped registers (82093AA 3.1; the EOI register is that of the ICH and later).
-enum Offset : u32 { IOREGSEL = 0x00, IOWIN = 0x10, EOI = 0x40 };
+enum Offset : u8 { IOREGSEL = 0x00, IOWIN = 0x10, EOI = 0x40 };
 // Behind IOREGSEL (82093AA 3.2).
-enum Index : u32 { IOAPICID = 0x00, IOAPICVER = 0x01, IOAPICARB = 0x02, IOREDTBL = 0x10 };
+enum Index : u8 { IOAPICID = 0x00, IOAPICVER = 0x01, IOAPICARB = 0x02, IOREDTBL = 0x10 };
 
 constexpr u32 version = 0x20 | (IoApic::pins - 1) << 16;
 constexpr u32 id_mask = 0x0f00'0000;
 
 /// IOREDTBL (82093AA 3.2.4).
 struct Redirection {
-    u64 bits;
+    using Vector = BitField<7, 0>;
+    using Mode = BitField<10, 8>;
+    using Logical = BitField<11>;
+    using DeliveryStatus = BitField<12>;
+    using RemoteIrr = BitField<14>;
+    using Level = BitField<15>;
+    using Mask = BitField<16>;
+    using ExtendedDestination = BitField<55, 49>; // KVM_FEATURE_MSI_EXT_DEST_ID; bit 48 would be the remappable format
+    using Destination = BitField<63, 56>;
+    static constexpr u64 read_only = RemoteIrr::mask | DeliveryStatus::mask;
 
-    static constexpr u64 remote_irr = u64{1} << 14;
-    static constexpr u64 read_only = remote_irr | u64{1} << 12; // delivery status: nothing is ever in between
+    u64 word;
 
-    [[nodiscard]] constexpr u8 vector() const { return static_cast<u8>(bits); }
-    [[nodiscard]] constexpr u32 delivery_mode() const { return (bits >> 8) & 7; }
-    [[nodiscard]] constexpr bool logical() const { return (bits >> 11 & 1) != 0; }
-    [[nodiscard]] constexpr bool masked() const { return (bits >> 16 & 1) != 0; }
-    [[nodiscard]] constexpr bool awaits_eoi() const { return (bits & remote_irr) != 0; }
-
+    [[nodiscard]] constexpr u8 vector() const { return static_cast<u8>(Vector::in(word)); }
+    [[nodiscard]] constexpr bool masked() const { return Mask::in(word) != 0; }
+    [[nodiscard]] constexpr bool logical() const { return Logical::in(word) != 0; }
+    [[nodiscard]] constexpr bool awaits_eoi() const { return RemoteIrr::in(word) != 0; }
+    [[nodiscard]] constexpr bool nmi() const { return Mode::in(word) == static_cast<u64>(DeliveryMode::Nmi); }
+    /// An NMI is an edge, whatever the trigger mode says.
+    [[nodiscard]] constexpr bool level() const { return Level::in(word) != 0 && !nmi(); }
+    [[nodiscard]] constexpr u32 destination() const {
+        return static_cast<u32>(Destination::in(word) | ExtendedDestination::in(word) << 8);
+    }
     [[nodiscard]] constexpr std::optional<DeliveryMode> allowed_mode() const {
-        const bool nmi = delivery_mode() == static_cast<u32>(DeliveryMode::Nmi);
-        if (nmi || (delivery_mode() <= static_cast<u32>(DeliveryMode::LowestPriority) && vector() >= 16))
-            return static_cast<DeliveryMode>(delivery_mode());
+        const u64 mode = Mode::in(word);
+        if (nmi() || (mode <= static_cast<u64>(DeliveryMode::LowestPriority) && vector() >= 16))
+            return static_cast<DeliveryMode>(mode);
         return std::nullopt;
     }
-    /// An NMI is an edge, whatever the trigger mode says.
-    [[nodiscard]] constexpr bool level() const {
-        return (bits >> 15 & 1) != 0 && delivery_mode() != static_cast<u32>(DeliveryMode::Nmi);
-    }
-    /// Bits 63:56, and 55:49 above them: KVM_FEATURE_MSI_EXT_DEST_ID. (Bit 48 is the remappable format, never ours.)
-    [[nodiscard]] constexpr u32 destination() const { return static_cast<u32>(bits >> 56 | (bits >> 49 & 0x7f) << 8); }
 };
 
 } // namespace
@@ -100,7 +108,7 @@ void IoApic::write_register(u32 value) {
     if (Redirection{entry}.level())
         latched_ &= ~(1u << pin);
     else
-        entry &= ~Redirection::remote_irr;
+        entry &= ~Redirection::RemoteIrr::mask;
     update(pin);
 }
 
@@ -136,14 +144,14 @@ void IoApic::end_of_interrupt(u8 vector) {
         const Redirection entry{redirection_[pin]};
         if (!entry.awaits_eoi() || entry.vector() != vector)
             continue;
-        redirection_[pin] &= ~Redirection::remote_irr;
+        redirection_[pin] &= ~Redirection::RemoteIrr::mask;
         update(pin);
     }
 }
 
 bool IoApic::awaits_eoi(u8 vector) const {
-    for (const u64 bits : redirection_) {
-        const Redirection entry{bits};
+    for (const u64 word : redirection_) {
+        const Redirection entry{word};
         if (entry.awaits_eoi() && entry.vector() == vector)
             return true;
     }
@@ -163,7 +171,7 @@ std::optional<InterruptMessage> IoApic::next_message() {
             continue;
         }
         if (entry.level())
-            redirection_[pin] |= Redirection::remote_irr;
+            redirection_[pin] |= Redirection::RemoteIrr::mask;
         return InterruptMessage{entry.destination(), entry.vector(), *mode, entry.logical(), entry.level()};
     }
     return std::nullopt;
