@@ -24,6 +24,7 @@ enum X2Apic : u32 {
     x2apic_icr = 0x830,
     x2apic_lvt_timer = 0x832,
     x2apic_lvt_lint0 = 0x835,
+    x2apic_lvt_lint1 = 0x836,
     x2apic_lvt_error = 0x837,
     x2apic_initial_count = 0x838,
     x2apic_current_count = 0x839,

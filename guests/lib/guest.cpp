@@ -12,6 +12,7 @@ namespace {
 
 constexpr u16 uart = 0x3f8;
 constexpr u8 transmitter_empty = 0x20; // LSR.THRE
+constexpr u8 loopback = 0x10;          // MCR: what is sent comes back instead of leaving
 
 u64 boot_params;
 u64 checks;
@@ -32,10 +33,13 @@ void send(char c) {
 } // namespace
 
 void print_line(std::string_view text) {
+    const u8 modem_control = in8(uart + 4);
+    out8(uart + 4, modem_control & ~loopback);
     for (char c : text)
         send(c);
     send('\r');
     send('\n');
+    out8(uart + 4, modem_control);
 }
 
 void count_check() { ++checks; }
@@ -67,12 +71,16 @@ std::string_view command_line() {
 }
 
 u64 command_line_number(std::string_view key, u64 otherwise) {
-    const std::string_view line = command_line();
+    std::string_view line = command_line();
     const std::size_t start = line.find(key);
-    if (start == std::string_view::npos || line.substr(start + key.size()).substr(0, 1) != "=")
+    if (start == std::string_view::npos)
         return otherwise;
+    line.remove_prefix(start + key.size());
+    if (!line.starts_with('='))
+        return otherwise;
+    line.remove_prefix(1);
     u64 value = 0;
-    for (char c : line.substr(start + key.size() + 1)) {
+    for (char c : line) {
         if (c < '0' || c > '9')
             break;
         value = value * 10 + static_cast<u64>(c - '0');

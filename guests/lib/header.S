@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the Bulkhead authors
 //
-// The setup part of a Linux bzImage (Documentation/arch/x86/boot.rst, protocol 2.15) and a real-mode stub. The hypervisor
-// starts a guest at start.S's 64-bit entry and never runs this stub; it is for `qemu-system-x86_64 -kernel`, so that one
-// program runs as a guest and on a bare machine.
+// The setup part of a Linux bzImage (Documentation/arch/x86/boot.rst, protocol 2.15) and a real-mode stub. The
+// hypervisor starts a guest at start.S's 64-bit entry and never runs this stub; it is for `qemu-system-x86_64 -kernel`,
+// so that one program runs as a guest and on a bare machine.
 #include "guests/lib/layout.h"
 
 .section .setup, "awx"
@@ -49,7 +49,8 @@ header:
     .long 0                             // kernel_info_offset
 .org 0x270
 
-// Real mode, DS = ES = SS = the segment of `setup`. Builds boot_params at DS:BOOT_PARAMS, then goes on in protected mode.
+// Real mode, DS = ES = SS = the segment of `setup`. Builds boot_params at DS:BOOT_PARAMS, then goes on in protected
+// mode.
 #define BOOT_PARAMS 0x1000
 start16:
     cld

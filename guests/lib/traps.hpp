@@ -16,9 +16,10 @@ namespace bulkhead::guest {
 
 /// All registers of interrupted code, in the order of traps.S.
 struct Frame {
-    u64 r15, r14, r13, r12, r11, r10, r9, r8, rbp, rdi, rsi, rdx, rcx, rbx, rax;
-    u64 vector, error;
-    u64 rip, cs, rflags, rsp, ss;
+    u64 r15 = 0, r14 = 0, r13 = 0, r12 = 0, r11 = 0, r10 = 0, r9 = 0, r8 = 0;
+    u64 rbp = 0, rdi = 0, rsi = 0, rdx = 0, rcx = 0, rbx = 0, rax = 0;
+    u64 vector = 0, error = 0;
+    u64 rip = 0, cs = 0, rflags = 0, rsp = 0, ss = 0;
 };
 
 enum Vector : u64 {

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Bulkhead authors
+#include "guests/lib/guest.hpp"
+#include "guests/lib/layout.h"
+
+// What no guest may do, one case per image: the hypervisor stops the guest with a record and no other guest notices.
+// Any line after "containment: CASE" is a failure.
+namespace bulkhead::guest {
+
+constexpr std::string_view name = GUEST_NAME;
+
+namespace {
+
+enum class Case { triple_fault, shutdown_idt, read_memory, write_memory, execute_memory, execute_hole };
+
+constexpr u64 hole = 0xfed00000; // where a PC has its HPET: reads give ones, there is nothing to execute
+
+/// An address above the RAM below 3 GiB that nothing answers: not the guest's, and no place where a PC has devices.
+u64 foreign_address() {
+    u64 end = 0;
+    for (unsigned i = 0; i < memory_range_count(); ++i)
+        if (const MemoryRange range = memory_range(i); range.address < 3 * GiB && range.type == 1)
+            end = range.address + range.size;
+    return end + 16 * MiB;
+}
+
+struct [[gnu::packed]] TablePointer {
+    u16 limit;
+    u64 base;
+};
+alignas(16) u8 no_gates[4096];
+
+[[gnu::noinline]] void fault_without_handlers(u16 limit) {
+    const TablePointer pointer{limit, reinterpret_cast<u64>(no_gates)};
+    asm volatile("lidt %0; ud2" : : "m"(pointer));
+}
+
+void commit(Case which) {
+    switch (which) {
+    case Case::triple_fault: // no gate can be reached
+        return fault_without_handlers(0);
+    case Case::shutdown_idt: // every gate can be reached, none is present
+        return fault_without_handlers(sizeof no_gates - 1);
+    case Case::read_memory:
+        (void)at<const u64>(foreign_address());
+        return;
+    case Case::write_memory:
+        at<u64>(foreign_address()) = 0xbad;
+        return;
+    case Case::execute_memory:
+        asm volatile("call *%0" : : "r"(foreign_address()) : "memory");
+        return;
+    case Case::execute_hole:
+        asm volatile("call *%0" : : "r"(hole) : "memory");
+        return;
+    }
+}
+
+} // namespace
+
+void run() {
+    print("containment: ", name);
+    commit(Case::CONTAINMENT_CASE);
+    check(false, "it went on");
+}
+
+} // namespace bulkhead::guest

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Bulkhead authors
+#include "guests/lib/apic.hpp"
+#include "guests/lib/guest.hpp"
+#include "guests/lib/traps.hpp"
+
+// A guest that minds its own business beside one that does not: for `seconds=` it computes on its memory and takes its
+// tick. Its memory must stay what it wrote, and its time must go on.
+namespace bulkhead::guest {
+
+constexpr std::string_view name = GUEST_NAME;
+
+namespace {
+
+constexpr u8 tick_vector = 0x40;
+constexpr u64 tick_hz = 250;
+constexpr u64 area = 32 * MiB;
+constexpr u64 area_size = 4 * MiB;
+
+volatile u64 ticks;
+volatile u64 longest_pause;
+volatile u64 last_tick;
+
+u64 mix(u64 value) { return value * 6364136223846793005 + 1442695040888963407; }
+
+void on_tick(Frame&) {
+    const u64 now = rdtsc();
+    if (now - last_tick > longest_pause)
+        longest_pause = now - last_tick;
+    last_tick = now;
+    ticks = ticks + 1;
+    end_of_interrupt();
+}
+
+void fill(u64 seed) {
+    for (u64 address = area; address < area + area_size; address += 8)
+        at<u64>(address) = seed = mix(seed);
+}
+
+u64 count_damaged(u64 seed) {
+    u64 damaged = 0;
+    for (u64 address = area; address < area + area_size; address += 8) {
+        seed = mix(seed);
+        damaged += at<const u64>(address) != seed ? 1 : 0;
+    }
+    return damaged;
+}
+
+} // namespace
+
+void run() {
+    const u64 seconds = command_line_number("seconds", 5);
+    const u64 hz = tsc_hz();
+    enable_apic();
+    set_handler(tick_vector, on_tick);
+    last_tick = rdtsc();
+    const u64 end = last_tick + seconds * hz;
+    start_timer(tick_hz, tick_vector);
+    sti();
+    u64 rounds = 0, damaged = 0;
+    while (rdtsc() < end) {
+        fill(rounds);
+        damaged += count_damaged(rounds++);
+    }
+    cli();
+    stop_timer();
+    check_equal(damaged, 0, "words of its memory that changed");
+    check(rounds > 0, "rounds: ", rounds);
+    check(ticks >= seconds * tick_hz / 10, "only ", u64{ticks}, " ticks in ", seconds, " seconds");
+    Line<120> note;
+    note << rounds << " rounds, " << u64{ticks} << " ticks in " << seconds << " s, longest pause "
+         << u64{longest_pause} * 1000 / hz << " ms";
+    finish(note.view());
+}
+
+} // namespace bulkhead::guest
