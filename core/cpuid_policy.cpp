@@ -63,6 +63,16 @@ bool is_met(CpuidNeeds needs, const GuestCpuidParameters& parameters, u64 xcr0_m
 
 constexpr CpuidRegisters absent{};
 
+/// The rows' features as masks of the words.
+constexpr auto row_masks = [] {
+    std::array<std::array<u32, cpuid_words>, cpuid_policy.size()> masks{};
+    for (std::size_t row = 0; row < cpuid_policy.size(); ++row) {
+        for (const CpuFeature feature : cpuid_policy[row].features)
+            masks[row][static_cast<u16>(word_of(feature))] |= bit_of(feature);
+    }
+    return masks;
+}();
+
 constexpr u32 with(u32 word, u32 mask, bool on) { return on ? word | mask : word & ~mask; }
 
 } // namespace
@@ -81,15 +91,14 @@ GuestCpuid::GuestCpuid(CpuidSource host, const GuestCpuidParameters& parameters)
 }
 
 void GuestCpuid::select_features(CpuidSource host, const GuestCpuidParameters& parameters) {
-    std::array<u32, cpuid_words> allowed{};
-    for (const CpuidRow& row : cpuid_policy) {
-        if (!is_met(row.needs, parameters, xcr0_mask_))
-            continue;
-        for (const CpuFeature feature : row.features)
-            allowed[static_cast<u16>(word_of(feature))] |= bit_of(feature);
+    for (u16 word = 0; word < cpuid_words; ++word) {
+        u32 allowed = 0;
+        for (std::size_t row = 0; row < cpuid_policy.size(); ++row) {
+            if (is_met(cpuid_policy[row].needs, parameters, xcr0_mask_))
+                allowed |= row_masks[row][word];
+        }
+        words_[word] = read_word(host, static_cast<CpuidWord>(word)) & allowed;
     }
-    for (u16 word = 0; word < cpuid_words; ++word)
-        words_[word] = read_word(host, static_cast<CpuidWord>(word)) & allowed[word];
     const auto show = [this](CpuFeature feature) { words_[static_cast<u16>(word_of(feature))] |= bit_of(feature); };
     std::ranges::for_each(cpuid_always::both, show);
     if (vendor_ == CpuVendor::Amd)

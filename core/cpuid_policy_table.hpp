@@ -50,8 +50,8 @@ using enum CpuFeature;
 
 inline constexpr std::array plain{
     // 1
-    FPU, VME, DE, PSE, TSC, MSR, PAE, CX8, APIC, SEP, MTRR, PGE, CMOV, PAT, PSE36, CLFSH, MMX, FXSR, SSE, SSE2, SS,
-    SSE3, PCLMULQDQ, SSSE3, CX16, PCID, SSE4_1, SSE4_2, MOVBE, POPCNT, AES, RDRAND,
+    FPU, VME, DE, PSE, TSC, MSR, PAE, CX8, SEP, MTRR, PGE, CMOV, PAT, PSE36, CLFSH, MMX, FXSR, SSE, SSE2, SS, SSE3,
+    PCLMULQDQ, SSSE3, CX16, PCID, SSE4_1, SSE4_2, MOVBE, POPCNT, AES, RDRAND,
     // 7
     FSGSBASE, BMI1, FDP_EXCPTN_ONLY, SMEP, BMI2, ERMS, ZERO_FCS_FDS, RDSEED, ADX, SMAP, CLFLUSHOPT, CLWB, SHA, UMIP,
     GFNI, CLDEMOTE, MOVDIRI, MOVDIR64B, FSRM, SERIALIZE, CMPCCXADD, FZRM, FSRS, FSRC, PREFETCHI,
@@ -119,9 +119,10 @@ inline constexpr u32 amd_repeated_edx = 0x0183'b37f;
 /// Bits that a guest sees whatever the host says, since the hypervisor provides them itself.
 namespace cpuid_always {
 using enum CpuFeature;
-// x2APIC: emulated where the CPU has none. ARAT: a guest's HLT reaches no sleep state that stops the timer, and
-// without the bit Linux uses no one-shot tick. EferLmsleUnsupported: on AMD, as EFER.LMSLE takes #GP.
-inline constexpr std::array both{X2APIC, HYPERVISOR, ARAT};
+// APIC: the host's is checked for at boot; the bit then follows IA32_APIC_BASE. x2APIC: emulated where the CPU has
+// none. ARAT: a guest's HLT reaches no sleep state that stops the timer, and without the bit Linux uses no one-shot
+// tick. EferLmsleUnsupported: on AMD, as EFER.LMSLE takes #GP.
+inline constexpr std::array both{APIC, X2APIC, HYPERVISOR, ARAT};
 inline constexpr std::array amd{EferLmsleUnsupported};
 } // namespace cpuid_always
 

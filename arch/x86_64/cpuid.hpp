@@ -223,7 +223,7 @@ constexpr CpuVendor vendor_of(const CpuidRegisters& leaf_0) {
 }
 
 /// CPUID with what is above the highest leaf read as 0 (Intel answers with the highest leaf's data there).
-inline CpuidRegisters read_valid_leaf(CpuidSource cpuid, u32 leaf, u32 subleaf = 0) {
+[[gnu::noinline]] inline CpuidRegisters read_valid_leaf(CpuidSource cpuid, u32 leaf, u32 subleaf = 0) {
     const u32 range = leaf & 0xffff'0000;
     const u32 highest = cpuid(range).eax;
     if (highest < leaf || highest > range + 0xffff)
