@@ -13,14 +13,15 @@
 #include "boot/boot_info.hpp"
 #include "config/diagnostics.hpp"
 #include "config/model.hpp"
+#include "mm/guest_layout.hpp"
 #include "mm/memory_chunk.hpp"
 
 namespace bulkhead {
 
 inline constexpr u32 max_cpus = 1024;
 inline constexpr u32 no_cpu = ~0u;
-inline constexpr u64 guest_hole_start = 3 * GiB; ///< guest-physical: devices from here to 4 GiB, RAM goes on above
-inline constexpr u64 guest_hole_end = 4 * GiB;
+inline constexpr u64 guest_hole_start = guest_layout::device_hole.value;
+inline constexpr u64 guest_hole_end = guest_layout::device_hole_end.value;
 
 /// What there is to give away.
 struct Machine {

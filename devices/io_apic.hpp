@@ -7,7 +7,7 @@
 
 #include "base/types.hpp"
 #include "devices/interrupt.hpp"
-#include "mm/address.hpp"
+#include "mm/guest_layout.hpp"
 
 namespace bulkhead {
 
@@ -21,7 +21,7 @@ namespace bulkhead {
 /// driver that masks its pin for a moment could wait for ever; one kept too many is a spurious interrupt.
 class IoApic {
 public:
-    static constexpr GuestPhysical base{0xfec0'0000};
+    static constexpr GuestPhysical base = guest_layout::io_apic;
     static constexpr u64 size = page_size;
     static constexpr u32 pins = 24;
 

@@ -6,7 +6,7 @@
 #pragma once
 
 #include "base/types.hpp"
-#include "mm/address.hpp"
+#include "mm/guest_layout.hpp"
 
 namespace bulkhead::platform {
 
@@ -25,13 +25,13 @@ inline constexpr u8 reset_value = 0x01;
 inline constexpr u8 soft_off_type = 5; ///< SLP_TYP of \_S5
 inline constexpr u32 button_pin = 5;
 
-inline constexpr GuestPhysical local_apic_base{0xfee0'0000};
+inline constexpr GuestPhysical local_apic_base = guest_layout::local_apic;
 
 /// Tables of the firmware: RSDP first. Backed by the guest's RAM, reserved in its E820 map.
-inline constexpr GuestPhysical firmware_area{0xe0000};
-inline constexpr u64 firmware_area_size = 128 * KiB;
+inline constexpr GuestPhysical firmware_area = guest_layout::bios_area;
+inline constexpr u64 firmware_area_size = guest_layout::bios_area_end - guest_layout::bios_area;
 
 /// Guest RAM ends here or goes on above 4 GiB: in between are the APICs and, later, PCI.
-inline constexpr u64 low_ram_limit = 3 * GiB;
+inline constexpr u64 low_ram_limit = guest_layout::device_hole.value;
 
 } // namespace bulkhead::platform
