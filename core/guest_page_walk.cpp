@@ -2,21 +2,11 @@
 // Copyright the Bulkhead authors
 #include "core/guest_page_walk.hpp"
 
+#include "arch/x86_64/control_bits.hpp"
+
 namespace bulkhead {
 
 namespace {
-
-// Control register bits (SDM 3A 2.5, APM 2 3.1).
-constexpr u64 cr0_wp = 1 << 16;
-constexpr u64 cr0_pg = u64{1} << 31;
-constexpr u64 cr4_pse = 1 << 4;
-constexpr u64 cr4_pae = 1 << 5;
-constexpr u64 cr4_la57 = 1 << 12;
-constexpr u64 cr4_smep = 1 << 20;
-constexpr u64 cr4_smap = 1 << 21;
-constexpr u64 efer_lma = 1 << 10;
-constexpr u64 efer_nxe = 1 << 11;
-constexpr u64 rflags_ac = 1 << 18;
 
 // Page-table entry bits (SDM 3A 4.3 to 4.5).
 constexpr u64 entry_p = 1 << 0;
@@ -106,13 +96,13 @@ private:
     [[nodiscard]] bool is_large(u64 entry, unsigned level) const {
         if (level > format_.largest_page_level || (entry & entry_ps) == 0)
             return false;
-        return mode_ != PagingMode::two_level || (paging_.cr4 & cr4_pse) != 0;
+        return mode_ != PagingMode::two_level || (paging_.cr4 & cr4::PSE) != 0;
     }
 
     [[nodiscard]] u64 reserved_bits(unsigned level, bool is_page, unsigned shift) const {
         if (mode_ == PagingMode::two_level) // PSE-36 keeps address bits 39 to 32 in bits 20 to 13 (SDM 3A table 4-4)
             return is_page && level == 2 ? 1 << 21 : 0;
-        u64 reserved = (paging_.efer & efer_nxe) == 0 ? entry_nx : 0;
+        u64 reserved = (paging_.efer & efer::NXE) == 0 ? entry_nx : 0;
         if (mode_ == PagingMode::pae)
             reserved |= level == 3 ? 0xfff0'0000'0000'01e6 : 0x7ff0'0000'0000'0000; // SDM 3A tables 4-8 to 4-11
         else if (level > format_.largest_page_level)
@@ -137,10 +127,10 @@ private:
         if (user && !user_page)
             return false;
         if (access_.fetch)
-            return !no_execute_ && (user || !user_page || (paging_.cr4 & cr4_smep) == 0);
-        if (!user && user_page && (paging_.cr4 & cr4_smap) != 0 && (paging_.rflags & rflags_ac) == 0)
+            return !no_execute_ && (user || !user_page || (paging_.cr4 & cr4::SMEP) == 0);
+        if (!user && user_page && (paging_.cr4 & cr4::SMAP) != 0 && (paging_.rflags & rflags::AC) == 0)
             return false;
-        return !access_.write || writable || (!user && (paging_.cr0 & cr0_wp) == 0);
+        return !access_.write || writable || (!user && (paging_.cr0 & cr0::WP) == 0);
     }
 
     [[nodiscard]] u64 frame_of(u64 entry, unsigned level, unsigned shift) const {
@@ -158,7 +148,7 @@ private:
 
     [[nodiscard]] std::unexpected<GuestFault> fault(u32 error_code) const {
         const bool reports_fetch =
-            (paging_.cr4 & cr4_smep) != 0 || (mode_ != PagingMode::two_level && (paging_.efer & efer_nxe) != 0);
+            (paging_.cr4 & cr4::SMEP) != 0 || (mode_ != PagingMode::two_level && (paging_.efer & efer::NXE) != 0);
         error_code |= access_.write ? fault_w : 0;
         error_code |= paging_.cpl == 3 ? fault_u : 0;
         error_code |= access_.fetch && reports_fetch ? fault_id : 0;
@@ -178,11 +168,11 @@ private:
 } // namespace
 
 PagingMode paging_mode(const PagingState& paging) {
-    if ((paging.cr0 & cr0_pg) == 0)
+    if ((paging.cr0 & cr0::PG) == 0)
         return PagingMode::none;
-    if ((paging.efer & efer_lma) != 0)
-        return (paging.cr4 & cr4_la57) != 0 ? PagingMode::five_level : PagingMode::four_level;
-    return (paging.cr4 & cr4_pae) != 0 ? PagingMode::pae : PagingMode::two_level;
+    if ((paging.efer & efer::LMA) != 0)
+        return (paging.cr4 & cr4::LA57) != 0 ? PagingMode::five_level : PagingMode::four_level;
+    return (paging.cr4 & cr4::PAE) != 0 ? PagingMode::pae : PagingMode::two_level;
 }
 
 std::expected<Translation, GuestFault> translate(const GuestMemory& memory, const PagingState& paging, u64 linear,
