@@ -70,10 +70,14 @@ inline constexpr u64 PKRU = 1u << 9;
 namespace rflags {
 inline constexpr u64 CF = 1u << 0;
 inline constexpr u64 fixed_1 = 1u << 1;
+inline constexpr u64 PF = 1u << 2;
+inline constexpr u64 AF = 1u << 4;
 inline constexpr u64 ZF = 1u << 6;
+inline constexpr u64 SF = 1u << 7;
 inline constexpr u64 TF = 1u << 8;
 inline constexpr u64 IF = 1u << 9;
 inline constexpr u64 DF = 1u << 10;
+inline constexpr u64 OF = 1u << 11;
 inline constexpr u64 NT = 1u << 14;
 inline constexpr u64 RF = 1u << 16;
 inline constexpr u64 VM = 1u << 17;

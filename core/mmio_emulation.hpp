@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Bulkhead authors
+#pragma once
+
+#include "core/guest_operand.hpp"
+
+namespace bulkhead {
+
+/// A guest's access to a device in memory that its CPU could not make, and where the instruction works.
+struct MmioAccess {
+    const Instruction& instruction;
+    const GuestView& view;
+    Registers& registers;
+    u64& rflags;
+    u64 rip = 0;           // of the instruction
+    GuestPhysical address; // where the second-stage fault was, to the byte
+};
+
+/// What an instruction does to the device: a load of `size` bytes, a store, both in this order, or neither (a repeated
+/// instruction whose count is 0).
+struct MmioPlan {
+    u8 size = 0;
+    bool loads = false;
+    bool stores = false;
+    std::optional<RamOperand> ram = std::nullopt; // the other side of MOVS
+};
+
+/// Decides what to do, without any effect. `not_emulable`: the instruction is not one on data in memory; its operand
+/// crosses a page, or is not at the address that faulted (another CPU has changed the code); or both sides of MOVS are
+/// devices. Faults are those of the RAM side of MOVS.
+[[nodiscard]] std::expected<MmioPlan, EmulationResult> plan_mmio(const MmioAccess& access);
+
+/// Completes registers, flags and RAM with what the device gave (the low `plan.size` bytes of `loaded`), and returns
+/// what to store to it. With LOCK, only this vCPU's accesses are ordered: the device's load and store stay two.
+[[nodiscard]] u64 complete_mmio(const MmioAccess& access, const MmioPlan& plan, u64 loaded);
+
+/// Emulates the access, one element of a repeated string instruction at a time. `device` has
+///     u64 read(GuestPhysical address, unsigned size);
+///     void write(GuestPhysical address, unsigned size, u64 value);
+/// and sees naturally sized accesses (1, 2, 4 or 8 bytes) inside one page, aligned or not.
+template <class Device> [[nodiscard]] EmulationResult emulate_mmio(const MmioAccess& access, Device& device) {
+    const std::expected<MmioPlan, EmulationResult> plan = plan_mmio(access);
+    if (!plan)
+        return plan.error();
+    if (!plan->loads && !plan->stores)
+        return {EmulationResult::Kind::advance};
+    const u64 loaded = plan->loads ? device.read(access.address, plan->size) & size_mask(plan->size) : 0;
+    const u64 stored = complete_mmio(access, *plan, loaded);
+    if (plan->stores)
+        device.write(access.address, plan->size, stored);
+    if (access.instruction.form != Form::string)
+        return {EmulationResult::Kind::advance};
+    return {finish_element(access.instruction, access.registers, access.rflags)};
+}
+
+} // namespace bulkhead
