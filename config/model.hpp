@@ -44,6 +44,11 @@ struct GuestConfig {
     Located<std::string_view> cmdline;
 };
 
+/// For messages, also about a guest whose name was refused.
+constexpr std::string_view shown_name(const GuestConfig& guest) {
+    return guest.name.given() ? guest.name.value : std::string_view("?");
+}
+
 /// Strings point into the file's text or into the storage that it was parsed with.
 struct Configuration {
     HypervisorConfig hypervisor;

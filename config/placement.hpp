@@ -39,13 +39,16 @@ struct Plan {
     u32 service_cpu = no_cpu;                   ///< does the hypervisor's own work; no_cpu: none can
 };
 
-/// What a plan lives in, and working memory. Too large for a stack.
+/// What a plan lives in, and working memory. Too large for a stack; zeros before its first use.
 struct PlacementStorage {
     struct Cpu {
-        u16 core = 0;  ///< the lowest number of a CPU of the same core
-        u16 guest = 0; ///< who has the CPU
+        u16 owner = 0;   ///< 0: nobody; else the number of a guest, from 1
+        u16 core = 0;    ///< the lowest number of a CPU of the same core
+        u16 threads = 0; ///< of that lowest CPU: how many the core has,
+        u16 taken = 0;   ///< and how many of them somebody has
     };
     std::array<Cpu, max_cpus> cpus{};
+    std::array<Cpu, max_cpus> attempt{};
     std::array<u32, max_cpus> assigned{};
     std::array<PhysicalRange, 1024> free{};
     std::array<MemoryChunk, 1024> chunks{};

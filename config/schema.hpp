@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Bulkhead authors
+//
+// Every key of a configuration: its type, range, default and documentation, as data. The interpreter checks files
+// against it, and the reference in docs/configuration.md is compared with it by a test.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <string_view>
+#include <variant>
+
+#include "base/types.hpp"
+#include "config/model.hpp"
+
+namespace bulkhead {
+
+enum class ValueType : u8 { Number, Port, Flag, Name, Memory, Path, Text, Cpus };
+
+/// How a value of a type is described to a person, in ValueType's order.
+inline constexpr std::array<std::string_view, 8> value_descriptions{
+    "a whole number",
+    "an I/O port such as 0x3f8",
+    "true or false",
+    "a name in quotes",
+    "a size such as \"512 MiB\"",
+    "a path in quotes",
+    "a text in quotes",
+    "a number of CPUs, or a list of CPU numbers such as [2, 3]",
+};
+
+constexpr std::string_view describe(ValueType type) { return value_descriptions[static_cast<std::size_t>(type)]; }
+
+struct KeyRule {
+    std::string_view name;
+    ValueType type{};
+    bool required = false;
+    u64 minimum = 0; ///< of a number: its value; of a size or text: its bytes; of cpus: how many
+    u64 maximum = 0;
+    std::string_view standard; ///< the default as it would be written; empty: there is none
+    std::string_view help;
+};
+
+template <class Section>
+using Target = std::variant<Located<u64> Section::*, Located<bool> Section::*, Located<std::string_view> Section::*,
+                            CpuRequest Section::*>;
+
+/// A key, and where its value is kept.
+template <class Section> struct Key {
+    KeyRule rule;
+    Target<Section> target;
+};
+
+inline constexpr auto hypervisor_keys = std::to_array<Key<HypervisorConfig>>({
+    {{.name = "console-port",
+      .type = ValueType::Port,
+      .maximum = 0xfff8,
+      .standard = "0x3f8",
+      .help = "I/O port of the serial console, a 16550; 0 for none."},
+     &HypervisorConfig::console_port},
+    {{.name = "console-irq",
+      .type = ValueType::Number,
+      .maximum = 15,
+      .standard = "4",
+      .help = "ISA interrupt of the serial console; 0 for none, then nothing can be typed. The default is 4 for the "
+              "ports 0x3f8 and 0x3e8, 3 for 0x2f8 and 0x2e8, and 0 for others."},
+     &HypervisorConfig::console_irq},
+    {{.name = "console-baud",
+      .type = ValueType::Number,
+      .maximum = 115200,
+      .standard = "115200",
+      .help = "Speed of the serial console; it must divide 115200. 0 leaves it as the firmware set it."},
+     &HypervisorConfig::console_baud},
+    {{.name = "service-cpu",
+      .type = ValueType::Number,
+      .maximum = 1023,
+      .standard = {},
+      .help = "Number of the CPU that does the hypervisor's own work, such as taking what is typed. Without it: a CPU "
+              "that no guest has, where there is one."},
+     &HypervisorConfig::service_cpu},
+    {{.name = "debug-needless-intercept",
+      .type = ValueType::Flag,
+      .standard = "false",
+      .help = "For tests only: intercepts one event more than is needed, which the exit counters must show."},
+     &HypervisorConfig::debug_needless_intercept},
+});
+
+inline constexpr auto guest_keys = std::to_array<Key<GuestConfig>>({
+    {{.name = "name",
+      .type = ValueType::Name,
+      .required = true,
+      .minimum = 1,
+      .maximum = max_guest_name,
+      .standard = {},
+      .help = "What the guest is called; unique. A small letter, then small letters, digits, '_' and '-'."},
+     &GuestConfig::name},
+    {{.name = "cpus",
+      .type = ValueType::Cpus,
+      .minimum = 1,
+      .maximum = 1024,
+      .standard = "1",
+      .help = "How many CPUs the guest gets, or a list of their numbers, as printed at boot. The n-th of a list is the "
+              "guest's CPU n."},
+     &GuestConfig::cpus},
+    {{.name = "memory",
+      .type = ValueType::Memory,
+      .required = true,
+      .minimum = 2 * MiB,
+      .maximum = 16 * 1024 * GiB,
+      .standard = {},
+      .help = "How much memory the guest gets: a size in KiB, MiB or GiB, or a number of bytes; a multiple of 2 MiB."},
+     &GuestConfig::memory},
+    {{.name = "kernel",
+      .type = ValueType::Path,
+      .required = true,
+      .minimum = 1,
+      .maximum = 255,
+      .standard = {},
+      .help = "File of the kernel, relative to the configuration's folder."},
+     &GuestConfig::kernel},
+    {{.name = "initrd",
+      .type = ValueType::Path,
+      .minimum = 1,
+      .maximum = 255,
+      .standard = {},
+      .help = "File of the initial RAM disk, relative to the configuration's folder."},
+     &GuestConfig::initrd},
+    {{.name = "cmdline",
+      .type = ValueType::Text,
+      .maximum = max_cmdline,
+      .standard = "\"\"",
+      .help = "Command line of the kernel."},
+     &GuestConfig::cmdline},
+});
+
+/// Whether the value of a type is kept in the alternative of a Target that is `index`.
+consteval bool fits(ValueType type, std::size_t index) {
+    switch (type) {
+    case ValueType::Number:
+    case ValueType::Port:
+    case ValueType::Memory:
+        return index == 0;
+    case ValueType::Flag:
+        return index == 1;
+    case ValueType::Name:
+    case ValueType::Path:
+    case ValueType::Text:
+        return index == 2;
+    case ValueType::Cpus:
+        return index == 3;
+    }
+    return false;
+}
+
+static_assert(std::ranges::all_of(hypervisor_keys, [](auto& key) { return fits(key.rule.type, key.target.index()); }));
+static_assert(std::ranges::all_of(guest_keys, [](auto& key) { return fits(key.rule.type, key.target.index()); }));
+
+} // namespace bulkhead

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Bulkhead authors
+#include "config/validate.hpp"
+
+namespace bulkhead {
+namespace {
+
+void check_name(std::span<const GuestConfig> earlier_guests, const GuestConfig& guest, Diagnostics& diagnostics) {
+    if (!guest.name.given())
+        return;
+    for (const GuestConfig& earlier : earlier_guests) {
+        if (earlier.name.given() && earlier.name.value == guest.name.value) {
+            diagnostics.error(guest.name.at, "there already is a guest ", Quoted{guest.name.value}, ", in line ",
+                              earlier.name.at.line);
+            return;
+        }
+    }
+}
+
+const Located<u64>* find_cpu(std::span<const Located<u64>> list, u64 number) {
+    for (const Located<u64>& cpu : list)
+        if (cpu.value == number)
+            return &cpu;
+    return nullptr;
+}
+
+/// The `index`-th CPU of a guest's list: nobody listed it before.
+void check_cpu(std::span<const GuestConfig> earlier_guests, const GuestConfig& guest, std::size_t index,
+               Diagnostics& diagnostics) {
+    const Located<u64>& cpu = guest.cpus.list[index];
+    if (const auto* first = find_cpu(guest.cpus.list.first(index), cpu.value)) {
+        diagnostics.error(cpu.at, "CPU ", cpu.value, " is listed twice; the first one is in line ", first->at.line,
+                          ", column ", first->at.column);
+        return;
+    }
+    for (const GuestConfig& earlier : earlier_guests) {
+        if (const auto* first = find_cpu(earlier.cpus.list, cpu.value)) {
+            diagnostics.error(cpu.at, "CPU ", cpu.value, " already belongs to the guest ", Quoted{shown_name(earlier)},
+                              ", in line ", first->at.line);
+            return;
+        }
+    }
+}
+
+} // namespace
+
+void validate(const Configuration& configuration, Diagnostics& diagnostics) {
+    const std::span<const GuestConfig> guests = configuration.guests.span();
+    for (std::size_t i = 0; i < guests.size(); ++i) {
+        check_name(guests.first(i), guests[i], diagnostics);
+        for (std::size_t j = 0; j < guests[i].cpus.list.size(); ++j)
+            check_cpu(guests.first(i), guests[i], j, diagnostics);
+    }
+    if (guests.empty() && diagnostics.empty())
+        diagnostics.error({}, "there is no guest: write [[guest]], and below it at least name, memory and kernel");
+    // 16550: the speed is 115200 divided by a whole number.
+    const Located<u64>& baud = configuration.hypervisor.console_baud;
+    if (baud.value != 0 && 115200 % baud.value != 0)
+        diagnostics.error(baud.at, "'console-baud' must divide 115200, which ", baud.value, " does not");
+}
+
+} // namespace bulkhead

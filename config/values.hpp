@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Bulkhead authors
+//
+// Checks one value of a configuration against its key's rule. Each function reports what is wrong and returns nothing
+// then. The value is not Invalid.
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string_view>
+
+#include "config/diagnostics.hpp"
+#include "config/model.hpp"
+#include "config/schema.hpp"
+#include "config/toml.hpp"
+
+namespace bulkhead {
+
+/// Number and Port.
+[[nodiscard]] std::optional<u64> read_number(const KeyRule& rule, const toml::Scalar& value, Diagnostics& diagnostics);
+[[nodiscard]] std::optional<bool> read_flag(const KeyRule& rule, const toml::Scalar& value, Diagnostics& diagnostics);
+/// Name, Path and Text.
+[[nodiscard]] std::optional<std::string_view> read_text(const KeyRule& rule, const toml::Scalar& value,
+                                                        Diagnostics& diagnostics);
+/// Memory, in bytes.
+[[nodiscard]] std::optional<u64> read_memory(const KeyRule& rule, const toml::Scalar& value, Diagnostics& diagnostics);
+/// The list's numbers go to the front of `storage`, which is at least as long as the list.
+[[nodiscard]] std::optional<CpuRequest> read_cpus(const KeyRule& rule, const toml::Value& value,
+                                                  std::span<Located<u64>> storage, Diagnostics& diagnostics);
+
+/// What is wrong with `path` as a path on the boot volume; empty where it is right. It is relative, has '/' or '\'
+/// between its parts, and no part that FAT would refuse or change (Microsoft FAT specification 1.03, "Long directory
+/// entries").
+[[nodiscard]] std::string_view path_fault(std::string_view path);
+
+} // namespace bulkhead
