@@ -43,6 +43,8 @@ constexpr u8 expected_ident[7] = {0x7f, 'E', 'L', 'F', 2 /* ELFCLASS64 */, 1 /* 
 constexpr u16 ET_EXEC = 2;
 constexpr u16 EM_X86_64 = 62;
 constexpr u32 PT_LOAD = 1;
+/// The top 2 GiB, for the code model "kernel"; all of the image shares one page directory.
+constexpr u64 link_address = 0xffff'ffff'8000'0000;
 constexpr u64 max_image = 64 * MiB;
 
 Result<Elf64_Ehdr> read_header(std::span<const u8> file) {
@@ -62,8 +64,8 @@ Result<Elf64_Ehdr> read_header(std::span<const u8> file) {
 Result<u64> add_segment(ElfImage& image, const Elf64_Phdr& phdr, u64 end, u64 file_size) {
     if (phdr.p_filesz > phdr.p_memsz || phdr.p_offset > file_size || phdr.p_filesz > file_size - phdr.p_offset)
         return fail("the hypervisor's ELF has a segment beyond its end", phdr.p_offset);
-    if (phdr.p_vaddr < end || phdr.p_vaddr - image.base.value > max_image || phdr.p_memsz > max_image)
-        return fail("the hypervisor's ELF has a segment out of order, or too far away", phdr.p_vaddr);
+    if (phdr.p_vaddr < end || phdr.p_vaddr - link_address > max_image || phdr.p_memsz > max_image)
+        return fail("the hypervisor's ELF has a segment out of order, or not where it must be linked", phdr.p_vaddr);
     if (!image.segments.push_back({.image_offset = phdr.p_vaddr - image.base.value,
                                    .memory_size = phdr.p_memsz,
                                    .file_offset = phdr.p_offset,
@@ -79,15 +81,14 @@ Result<ElfImage> parse_elf(std::span<const u8> file) {
     if (!header)
         return std::unexpected(header.error());
     ElfImage image;
+    image.base = {link_address};
     image.entry = {header->e_entry};
-    u64 end = 0;
+    u64 end = link_address;
     for (u64 i = 0; i < header->e_phnum; ++i) {
         Elf64_Phdr phdr{};
         std::memcpy(&phdr, file.data() + header->e_phoff + i * sizeof phdr, sizeof phdr);
         if (phdr.p_type != PT_LOAD || phdr.p_memsz == 0)
             continue;
-        if (image.segments.empty())
-            image.base = HostVirtual{phdr.p_vaddr}.align_down(large_page_size);
         const auto segment_end = add_segment(image, phdr, end, file.size());
         if (!segment_end)
             return std::unexpected(segment_end.error());

@@ -21,7 +21,7 @@ struct Segment {
 };
 
 struct ElfImage {
-    HostVirtual base; ///< 2 MiB aligned
+    HostVirtual base; ///< -2 GiB
     u64 size = 0;     ///< bytes from `base`, a multiple of 2 MiB
     HostVirtual entry;
     StaticVector<Segment, 12> segments;

@@ -4,16 +4,13 @@
 // The instructions that the loader needs, one a function.
 #pragma once
 
+#include "arch/x86_64/cpuid.hpp"
 #include "base/types.hpp"
 
 namespace bulkhead::boot {
 
-struct CpuidWords {
-    u32 eax = 0, ebx = 0, ecx = 0, edx = 0;
-};
-
-inline CpuidWords cpuid(u32 leaf, u32 subleaf) {
-    CpuidWords out;
+inline CpuidRegisters cpuid(u32 leaf, u32 subleaf) {
+    CpuidRegisters out;
     asm volatile("cpuid" : "=a"(out.eax), "=b"(out.ebx), "=c"(out.ecx), "=d"(out.edx) : "0"(leaf), "2"(subleaf));
     return out;
 }

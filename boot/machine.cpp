@@ -55,10 +55,11 @@ Result<void> read_madt(const Firmware& firmware, acpi::Bytes table, MachineFacts
     const acpi::Madt madt = acpi::parse_madt(table, {*cpus, *io_apics, *overrides});
     if (madt.damaged)
         firmware.console.say("warning: the firmware's MADT is damaged, parts of it were left out");
-    const u32 own = own_apic_id(cpuid);
+    const auto this_cpu = [](u32 leaf, u32 subleaf) { return cpuid(leaf, subleaf); };
+    const u32 own = own_apic_id(this_cpu);
     if (!acpi::put_first(madt.cpus, own))
         return fail("the firmware's MADT does not list the processor that runs, APIC ID", own);
-    apply_layout(madt.cpus, apic_id_layout(cpuid));
+    apply_layout(madt.cpus, apic_id_layout(this_cpu));
     facts.cpus = madt.cpus;
     facts.io_apics = madt.io_apics;
     facts.overrides = madt.overrides;
