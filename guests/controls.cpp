@@ -208,7 +208,6 @@ volatile u64 interrupted_at;
 
 // STI holds interrupts off for one instruction: if that one is emulated, no longer than that.
 void check_interrupt_shadow() {
-    enable_apic();
     set_handler(vector, [](Frame& frame) {
         interrupted_at = frame.rip;
         end_of_interrupt();
@@ -234,6 +233,7 @@ void check_alignment() {
 } // namespace
 
 void run() {
+    enable_apic();
     check_cr0();
     check_cr4();
     check_xcr0();

@@ -71,7 +71,7 @@ void run() {
     measure("rdmsr-pat", [] { rdmsr(msr_pat); });
     measure("rdmsr-apic-id", [] { rdmsr(x2apic_id); });
     measure("wrmsr-eoi", [] { end_of_interrupt(); });
-    measure("read-ioapic", [] { (void)at<u32>(ioapic); });
+    measure("read-ioapic", [] { touch<u32>(ioapic); });
     sti();
     measure("self-ipi", [] {
         const u64 before = self_interrupts;

@@ -85,5 +85,10 @@ inline void write_cr4(u64 value) { asm volatile("movq %0, %%cr4" : : "r"(value) 
 
 /// A place in memory or MMIO, accessed exactly once with exactly this width.
 template <typename T> inline volatile T& at(u64 address) { return *reinterpret_cast<volatile T*>(address); }
+/// Reads such a place and drops the value: `(void)at<T>(address)` would read nothing, for C++ discards the reference.
+template <typename T> inline void touch(u64 address) {
+    const T value = at<const T>(address);
+    asm volatile("" : : "r"(value));
+}
 
 } // namespace bulkhead::guest

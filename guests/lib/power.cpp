@@ -8,7 +8,10 @@
 namespace bulkhead::guest {
 namespace {
 
-[[noreturn]] void stop() {
+[[noreturn]] void stop(std::string_view what) {
+    for (unsigned i = 0; i < 1'000'000; ++i) // a chipset takes its time
+        pause();
+    print("FAIL ", name, ": ", what, " did not work");
     for (;;)
         asm volatile("cli; hlt");
 }
@@ -22,16 +25,14 @@ void power_off() {
         out8(fadt_port(fadt, fadt_sleep_control), static_cast<u8>(type << 2 | 1 << 5)); // ACPI 6.5 4.8.3.7
     else if (fadt)
         out16(static_cast<u16>(fadt.field<u32>(fadt_pm1a_control)), static_cast<u16>(type << 10 | 1 << 13));
-    print("FAIL ", name, ": power-off did not work");
-    stop();
+    stop("power-off");
 }
 
 void reset() {
     const AcpiTable fadt = acpi_table("FACP");
     if (fadt && (fadt.field<u32>(fadt_flags) & fadt_reset_supported) != 0)
         out8(fadt_port(fadt, fadt_reset_register), fadt.field<u8>(fadt_reset_value));
-    print("FAIL ", name, ": reset did not work");
-    stop();
+    stop("reset");
 }
 
 } // namespace bulkhead::guest
