@@ -231,18 +231,13 @@ const CpuidRegisters& GuestCpuid::lookup_subleaf(u32 leaf, u32 subleaf) const {
     };
     if (leaf > basic_[0].eax)
         return absent;
-    switch (leaf) {
-    case 0x4:
+    if (leaf == 0x4)
         return vendor_ == CpuVendor::Amd ? absent : pick(caches_);
-    case 0x7:
+    if (leaf == 0x7)
         return pick(structured_);
-    case 0xd:
+    if (leaf == 0xd)
         return pick(xsave_);
-    case 0xb:
-    case 0x1f:
-        return pick(topology_);
-    }
-    return absent;
+    return pick(topology_); // 0xb and 0x1f
 }
 
 const CpuidRegisters& GuestCpuid::lookup_other(u32 leaf, u32 subleaf) const {

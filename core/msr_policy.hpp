@@ -103,6 +103,7 @@ inline constexpr auto msr_policy = [] {
         refused(msr::IA32_TSC_ADJUST),
         direct(msr::IA32_SPEC_CTRL, SpecCtrl),
         {msr::IA32_PRED_CMD, msr::IA32_PRED_CMD, MsrRead::Fault, MsrWrite::Direct, PredCmd},
+        refused(msr::PPIN_CTL, msr::PPIN),                              // the machine's serial number; Linux probes it
         {msr::IA32_BIOS_UPDT_TRIG, msr::IA32_BIOS_UPDT_TRIG, MsrRead::Fault, MsrWrite::Ignore, IntelCpu},
         {msr::IA32_BIOS_SIGN_ID, msr::IA32_BIOS_SIGN_ID, MsrRead::Emulate, MsrWrite::Ignore}, // Linux clears it, then reads
         refused(msr::FSB_FREQ),
@@ -167,6 +168,7 @@ inline constexpr auto msr_policy = [] {
         constant(msr::HWCR, 1u << 24, MsrWrite::Ignore, AmdCpu),        // TscFreqSel, else "Firmware Bug"
         constant(msr::NB_CFG, 0, MsrWrite::Ignore, AmdCpu),             // Linux: pci/amd_bus.c sets a bit unchecked
         {msr::PATCH_LOADER, msr::PATCH_LOADER, MsrRead::Fault, MsrWrite::Ignore, AmdCpu},
+        refused(msr::MC0_CTL_MASK, msr::MC5_CTL_MASK),                  // Linux: amd.c tries, on family 0x10
         constant(msr::INT_PENDING, 0, MsrWrite::Ignore, AmdCpu),        // no C1E; Linux reads it unchecked on K8
         refused(msr::MMIO_CFG_BASE),
         refused(msr::PSTATE_CUR_LIMIT, msr::PSTATE_7),

@@ -39,7 +39,7 @@ private:
 };
 
 /// A register of CPUID that holds feature bits. A CpuFeature is 32 times the word's number plus the bit.
-enum class CpuidWord : u16 {
+enum class CpuidWord : u8 {
     Leaf1Ecx,
     Leaf1Edx,
     Leaf6Eax,

@@ -48,8 +48,9 @@ TEST_CASE("MSR emulation: what stock kernels read unchecked on AMD") {
     CHECK(guest.accepts(0xc0010020, 0xffff'8880'0000'0000)); // PATCH_LOADER
     CHECK(guest.accepts(0xc0010015, 1u << 24 | 1u << 6));
     // What it may try, and must not think it has.
-    for (const u32 number : {0xc0011020u, 0xc0010112u, 0xc0010000u, 0xc0010004u, 0xc0010114u, 0xc0010117u, 0xc0010140u,
-                             0xc0010061u, 0xc0010299u, 0xc0011005u, 0xc0010131u, 0xc000'0104u, 0x3au, 0x17u, 0x1a0u}) {
+    for (const u32 number :
+         {0xc0011020u, 0xc0010112u, 0xc0010000u, 0xc0010004u, 0xc0010114u, 0xc0010117u, 0xc0010140u, 0xc0010061u,
+          0xc0010048u, 0xc0010299u, 0xc0011005u, 0xc0010131u, 0xc000'0104u, 0x3au, 0x17u, 0x1a0u}) {
         INFO(std::hex << number);
         CHECK(guest.faults(guest.read(number)));
         CHECK(guest.faults(guest.write(number, 0)));
@@ -67,8 +68,8 @@ TEST_CASE("MSR emulation: what stock kernels read unchecked on Intel") {
     CHECK(guest.reads(0xce, 0));
     CHECK(guest.reads(0x179, 0));
     CHECK(guest.faults(guest.write(0x3a, 5)));
-    for (const u32 number : {0x33u, 0x34u, 0x3bu, 0xcfu, 0xe7u, 0xe8u, 0x122u, 0x140u, 0x1b0u, 0x606u, 0xc90u, 0xda0u,
-                             0xc0010015u, 0xc0010010u, 0xc0011029u}) {
+    for (const u32 number : {0x33u, 0x34u, 0x3bu, 0x4eu, 0x4fu, 0xcfu, 0xe7u, 0xe8u, 0x122u, 0x140u, 0x1b0u, 0x606u,
+                             0xc90u, 0xda0u, 0xc0010015u, 0xc0010010u, 0xc0011029u}) {
         INFO(std::hex << number);
         CHECK(guest.faults(guest.read(number)));
         CHECK(guest.faults(guest.write(number, 0)));
