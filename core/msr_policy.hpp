@@ -105,7 +105,7 @@ inline constexpr auto msr_policy = [] {
         {msr::IA32_PRED_CMD, msr::IA32_PRED_CMD, MsrRead::Fault, MsrWrite::Direct, PredCmd},
         refused(msr::PPIN_CTL, msr::PPIN),                              // the machine's serial number; Linux probes it
         {msr::IA32_BIOS_UPDT_TRIG, msr::IA32_BIOS_UPDT_TRIG, MsrRead::Fault, MsrWrite::Ignore, IntelCpu},
-        {msr::IA32_BIOS_SIGN_ID, msr::IA32_BIOS_SIGN_ID, MsrRead::Emulate, MsrWrite::Ignore}, // Linux clears it, then reads
+        {msr::IA32_BIOS_SIGN_ID, msr::IA32_BIOS_SIGN_ID, MsrRead::Emulate, MsrWrite::Ignore}, // Linux clears it first
         refused(msr::FSB_FREQ),
         constant(msr::PLATFORM_INFO, 0, MsrWrite::Fault, IntelCpu),     // no CPUID faulting, no ratios
         refused(msr::IA32_CORE_CAPABILITIES),
