@@ -11,6 +11,7 @@
 
 #include "config/load.hpp"
 #include "tools/failure.hpp"
+#include "tools/file_name.hpp"
 #include "tools/folders.hpp"
 
 namespace bulkhead::tools {

@@ -9,6 +9,7 @@
 #include <set>
 
 #include "tools/failure.hpp"
+#include "tools/file_name.hpp"
 #include "tools/process.hpp"
 
 namespace bulkhead::tools {
@@ -84,31 +85,6 @@ void require_fitting(const ImageFile& file) {
 }
 
 } // namespace
-
-std::string why_not_a_name(const std::string& name) {
-    if (name.empty())
-        return "the name is empty";
-    if (name.starts_with('/'))
-        return "the name must be relative to the configuration's folder";
-    for (const char c : name) {
-        if (c < ' ' || c > '~')
-            return "the name may have printable ASCII characters only";
-        if (std::string_view("\"*:<>?\\|").contains(c))
-            return std::string("the name has a '") + c + "', which FAT does not take";
-    }
-    for (std::size_t start = 0; start <= name.size();) {
-        const std::size_t end = std::min(name.find('/', start), name.size());
-        const std::string part = name.substr(start, end - start);
-        if (part.empty() || part == "." || part == "..")
-            return "the name has an empty part, '.' or '..'";
-        if (part.ends_with('.') || part.ends_with(' '))
-            return "a part of the name ends in '.' or ' ', which FAT drops";
-        if (part.size() > 255)
-            return "a part of the name is longer than 255 characters";
-        start = end + 1;
-    }
-    return "";
-}
 
 void write_image(const std::filesystem::path& image, const ImageContents& contents) {
     std::set<std::string> names{"bulkhead.toml"};

@@ -21,9 +21,6 @@ struct ImageContents {
     std::vector<ImageFile> files;
 };
 
-/// Why `name`, a path in a configuration, cannot be a file's name on the disk: a sentence. "" if it can.
-[[nodiscard]] std::string why_not_a_name(const std::string& name);
-
 /// Writes `image`, just large enough. The same contents give the same bytes: identifiers are fixed, and the files' time
 /// is SOURCE_DATE_EPOCH, or a fixed one. Throws Failure.
 void write_image(const std::filesystem::path& image, const ImageContents& contents);

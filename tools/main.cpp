@@ -29,7 +29,8 @@ int check(const std::string& file) {
     for (const std::string& error : configuration.errors)
         std::cout << error << '\n';
     if (!configuration.errors.empty()) {
-        std::cout << file << ": " << configuration.errors.size() << " errors" << std::endl;
+        std::cout << file << ": " << configuration.errors.size()
+                  << (configuration.errors.size() == 1 ? " error" : " errors") << std::endl;
         return 1;
     }
     std::cout << file << ": no errors, guests";
