@@ -15,7 +15,8 @@ class Text {
 public:
     explicit constexpr Text(std::span<char> buffer) : buffer_(buffer) {}
 
-    constexpr Text& operator<<(std::string_view text) {
+    // Out of line: each is called from a hundred places.
+    [[gnu::noinline]] constexpr Text& operator<<(std::string_view text) {
         for (char c : text)
             *this << c;
         return *this;
@@ -29,7 +30,7 @@ public:
         return *this;
     }
     /// Decimal.
-    constexpr Text& operator<<(u64 value) {
+    [[gnu::noinline]] constexpr Text& operator<<(u64 value) {
         char digits[20];
         std::size_t n = 0;
         do {
@@ -62,7 +63,7 @@ struct Hex {
     unsigned digits = 0;
 };
 
-constexpr Text& operator<<(Text& text, Hex hex) {
+[[gnu::noinline]] constexpr Text& operator<<(Text& text, Hex hex) {
     text << "0x";
     bool started = false;
     for (unsigned i = 16; i-- > 0;) {
@@ -79,7 +80,7 @@ struct Size {
     u64 bytes;
 };
 
-constexpr Text& operator<<(Text& text, Size size) {
+[[gnu::noinline]] constexpr Text& operator<<(Text& text, Size size) {
     if (size.bytes != 0 && size.bytes % GiB == 0)
         return text << size.bytes / GiB << " GiB";
     if (size.bytes != 0 && size.bytes % MiB == 0)

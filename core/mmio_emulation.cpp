@@ -18,7 +18,7 @@ bool only_compares(Operation operation) {
 }
 
 /// The byte within its page at which the instruction's memory operand begins.
-u64 offset_in_page(const MmioAccess& access) {
+u64 offset_in_page(const DeviceAccess& access) {
     const Instruction& insn = access.instruction;
     u64 offset = effective_offset(insn, access.registers, access.rip);
     // A bit number in a register reaches beyond the operand, in steps of its size and both ways (SDM 2A, BT).
@@ -30,7 +30,7 @@ u64 offset_in_page(const MmioAccess& access) {
     return linear_address(access.view, insn.segment, offset) % page_size;
 }
 
-Plan plan_operand(const MmioAccess& access) {
+Plan plan_operand(const DeviceAccess& access) {
     const Instruction& insn = access.instruction;
     if (insn.operation > Operation::NEG || offset_in_page(access) != access.address.value % page_size)
         return not_emulable();
@@ -42,7 +42,7 @@ Plan plan_operand(const MmioAccess& access) {
 }
 
 /// The RAM side of MOVS, if the given other side is the device. Empty if it is not.
-std::expected<std::optional<RamOperand>, GuestFault> ram_side(const MmioAccess& access, bool device_is_source) {
+std::expected<std::optional<RamOperand>, GuestFault> ram_side(const DeviceAccess& access, bool device_is_source) {
     const Instruction& insn = access.instruction;
     const SegmentName device_segment = device_is_source ? insn.segment : SegmentName::ES;
     const u8 device_register = device_is_source ? string_register::source : string_register::destination;
@@ -60,7 +60,7 @@ std::expected<std::optional<RamOperand>, GuestFault> ram_side(const MmioAccess& 
     return *operand;
 }
 
-Plan plan_movs(const MmioAccess& access) {
+Plan plan_movs(const DeviceAccess& access) {
     for (const bool device_is_source : {true, false}) {
         const auto ram = ram_side(access, device_is_source);
         if (!ram && ram.error().kind == GuestFault::Kind::not_ram)
@@ -73,7 +73,7 @@ Plan plan_movs(const MmioAccess& access) {
     return not_emulable();
 }
 
-Plan plan_string(const MmioAccess& access) {
+Plan plan_string(const DeviceAccess& access) {
     const Instruction& insn = access.instruction;
     if (repeat_is_over(insn, access.registers))
         return MmioPlan{};
@@ -98,7 +98,7 @@ void set_register_operand(const Instruction& insn, Registers& registers, u64 val
         write_register(registers, insn.reg, insn.operand_size, value);
 }
 
-u64 complete_string(const MmioAccess& access, const MmioPlan& plan, u64 loaded) {
+u64 complete_string(const DeviceAccess& access, const MmioPlan& plan, u64 loaded) {
     if (access.instruction.operation == Operation::STOS)
         return read_register(access.registers, 0, plan.size);
     if (access.instruction.operation == Operation::LODS)
@@ -112,7 +112,7 @@ u64 complete_string(const MmioAccess& access, const MmioPlan& plan, u64 loaded) 
 
 } // namespace
 
-Plan plan_mmio(const MmioAccess& access) {
+Plan plan_mmio(const DeviceAccess& access) {
     if (access.address.value % page_size + access.instruction.memory_size > page_size)
         return not_emulable();
     switch (access.instruction.form) {
@@ -133,7 +133,7 @@ Plan plan_mmio(const MmioAccess& access) {
     return not_emulable();
 }
 
-u64 complete_mmio(const MmioAccess& access, const MmioPlan& plan, u64 loaded) {
+u64 complete_mmio(const DeviceAccess& access, const MmioPlan& plan, u64 loaded) {
     const Instruction& insn = access.instruction;
     if (insn.form == Form::string)
         return complete_string(access, plan, loaded);

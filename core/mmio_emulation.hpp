@@ -7,7 +7,7 @@
 namespace bulkhead {
 
 /// A guest's access to a device in memory that its CPU could not make, and where the instruction works.
-struct MmioAccess {
+struct DeviceAccess {
     const Instruction& instruction;
     const GuestView& view;
     Registers& registers;
@@ -28,17 +28,17 @@ struct MmioPlan {
 /// Decides what to do, without any effect. `not_emulable`: the instruction is not one on data in memory; its operand
 /// crosses a page, or is not at the address that faulted (another CPU has changed the code); or both sides of MOVS are
 /// devices. Faults are those of the RAM side of MOVS.
-[[nodiscard]] std::expected<MmioPlan, EmulationResult> plan_mmio(const MmioAccess& access);
+[[nodiscard]] std::expected<MmioPlan, EmulationResult> plan_mmio(const DeviceAccess& access);
 
 /// Completes registers, flags and RAM with what the device gave (the low `plan.size` bytes of `loaded`), and returns
 /// what to store to it. With LOCK, only this vCPU's accesses are ordered: the device's load and store stay two.
-[[nodiscard]] u64 complete_mmio(const MmioAccess& access, const MmioPlan& plan, u64 loaded);
+[[nodiscard]] u64 complete_mmio(const DeviceAccess& access, const MmioPlan& plan, u64 loaded);
 
 /// Emulates the access, one element of a repeated string instruction at a time. `device` has
 ///     u64 read(GuestPhysical address, unsigned size);
 ///     void write(GuestPhysical address, unsigned size, u64 value);
 /// and sees naturally sized accesses (1, 2, 4 or 8 bytes) inside one page, aligned or not.
-template <class Device> [[nodiscard]] EmulationResult emulate_mmio(const MmioAccess& access, Device& device) {
+template <class Device> [[nodiscard]] EmulationResult emulate_mmio(const DeviceAccess& access, Device& device) {
     const std::expected<MmioPlan, EmulationResult> plan = plan_mmio(access);
     if (!plan)
         return plan.error();

@@ -20,7 +20,7 @@ enum class IpiMode : u8 { Fixed = 0, Nmi = 4, Init = 5, Startup = 6 };
 template <MsrAccess Msrs, MmioAccess Mmio> class LocalApic {
 public:
     /// `mmio`: the page at the address in IA32_APIC_BASE, mapped uncached; not touched in x2APIC mode.
-    LocalApic(Msrs& msrs, Mmio& mmio) : msrs_(&msrs), mmio_(&mmio) {}
+    constexpr LocalApic(Msrs& msrs, Mmio& mmio) : msrs_(&msrs), mmio_(&mmio) {}
 
     /// Switches the running CPU's APIC on, as an x2APIC where the CPU has one (CPUID 1 ECX bit 21): IDs above 254 exist
     /// only there. All LVT entries are masked. `spurious_vector`: 16 to 255.

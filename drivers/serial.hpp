@@ -18,7 +18,7 @@ namespace bulkhead::drivers {
 template <PortAccess Ports> class SerialPort {
 public:
     /// `ports` must outlive it; `base` is the first of 8 ports.
-    SerialPort(Ports& ports, u16 base) : ports_(&ports), base_(base) {}
+    constexpr SerialPort(Ports& ports, u16 base) : ports_(&ports), base_(base) {}
 
     /// 8N1, FIFOs on and empty, all interrupts off. `baud` 0 leaves the line's parameters as firmware set them.
     /// Errors: serial_divisor()'s, or no 16550 answers; the UART is not changed then.

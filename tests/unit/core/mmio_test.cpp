@@ -52,7 +52,7 @@ struct Machine {
         REQUIRE(instruction);
         REQUIRE(instruction->length == bytes.size());
         log.clear();
-        return emulate_mmio(MmioAccess{*instruction, view, registers, rflags, rip, {address}}, *this);
+        return emulate_mmio(DeviceAccess{*instruction, view, registers, rflags, rip, {address}}, *this);
     }
 };
 
