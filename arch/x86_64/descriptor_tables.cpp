@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Bulkhead authors
+#include "arch/x86_64/descriptor_tables.hpp"
+
+#include "arch/x86_64/instructions.hpp"
+
+extern "C" const bulkhead::u8 exception_entries[];
+
+namespace bulkhead {
+
+namespace {
+constexpr unsigned exception_count = 32;
+constexpr u64 exception_entry_size = 16; // exceptions.S
+constinit std::array<InterruptGate, exception_count> idt{};
+} // namespace
+
+void build_gdt(GlobalDescriptorTable& gdt, const TaskStateSegment& tss) {
+    const u64 base = reinterpret_cast<u64>(&tss);
+    const u64 tss_low = (sizeof(TaskStateSegment) - 1) | (base & 0xffffff) << 16 | u64{0x89} << 40 |
+                        (base >> 24 & 0xff) << 56; // available 64-bit TSS, present (SDM 3A 7.2.3)
+    gdt.entries = {0, 0x00af9b000000ffff, 0x00cf93000000ffff, tss_low, base >> 32};
+}
+
+void build_idt() {
+    for (unsigned vector = 0; vector < exception_count; ++vector) {
+        const u64 handler = reinterpret_cast<u64>(exception_entries) + vector * exception_entry_size;
+        idt[vector] = InterruptGate::make(handler, code_selector, 0);
+    }
+}
+
+void load_descriptor_tables(GlobalDescriptorTable& gdt) {
+    arch::load_gdt({sizeof(gdt.entries) - 1, reinterpret_cast<u64>(gdt.entries.data())});
+    arch::reload_segments(code_selector, data_selector);
+    gdt.entries[tss_selector / 8] &= ~(u64{2} << 40); // not busy, else LTR faults
+    arch::load_task_register(tss_selector);
+    arch::load_idt({sizeof(idt) - 1, reinterpret_cast<u64>(idt.data())});
+}
+
+} // namespace bulkhead
