@@ -16,8 +16,8 @@ set(BULKHEAD_FREESTANDING -std=c++23 -O2 -g -ffreestanding -fno-exceptions -fno-
     -D_LIBCPP_HARDENING_MODE=_LIBCPP_HARDENING_MODE_FAST -D_LIBCPP_DISABLE_EXTERN_TEMPLATE)
 
 # The canary is a global variable: clang would read it through FS, which on AMD still holds the guest's base.
-set(BULKHEAD_HYPERVISOR_FLAGS --target=x86_64-linux-gnu -stdlib=libc++ ${BULKHEAD_FREESTANDING} -fno-pic -mcmodel=kernel
-    -fstack-protector-strong -mstack-protector-guard=global -ffunction-sections -fdata-sections -fno-jump-tables
+set(BULKHEAD_HYPERVISOR_FLAGS --target=x86_64-linux-gnu -stdlib=libc++ ${BULKHEAD_FREESTANDING} -fno-pic -mcmodel=kernel -Os
+    -fstack-protector-strong -mstack-protector-guard=global -ffunction-sections -fdata-sections -fno-jump-tables -fstack-usage
     -Wthread-safety)
 
 # PE objects with LP64, so that libc++'s headers and the C library's compile: the Cygwin triple with Linux' macros.
@@ -62,4 +62,16 @@ function(bulkhead_module name)
     target_compile_options(${target} PRIVATE "$<$<COMPILE_LANGUAGE:CXX>:${flags};${BULKHEAD_WARNINGS}>"
         "$<$<COMPILE_LANGUAGE:ASM>:-g>")
   endforeach()
+endfunction()
+
+# The resident hypervisor: build/bulkhead.elf, target bulkhead_elf. Prints the size of its text.
+function(bulkhead_link_hypervisor)
+  get_property(objects GLOBAL PROPERTY BULKHEAD_HV_OBJECTS)
+  set(elf ${PROJECT_BINARY_DIR}/bulkhead.elf)
+  add_custom_command(OUTPUT ${elf}
+    COMMAND ${LD_LLD} -nostdlib -static --gc-sections -z max-page-size=4096 -z noexecstack --build-id=none
+            -T ${PROJECT_SOURCE_DIR}/linker.ld -o ${elf} ${objects}
+    DEPENDS ${objects} ${PROJECT_SOURCE_DIR}/linker.ld
+    COMMAND_EXPAND_LISTS VERBATIM COMMENT "Linking the hypervisor")
+  add_custom_target(bulkhead_elf ALL DEPENDS ${elf})
 endfunction()

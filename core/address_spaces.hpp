@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Bulkhead authors
+//
+// Builds the page tables of every CPU and the second-stage tables of every guest. All of it happens on the bootstrap
+// processor before any guest runs, with the firmware's identity map in the lower half; then the allocator is sealed.
+#pragma once
+
+#include "boot/boot_info.hpp"
+#include "mm/format_host.hpp"
+#include "mm/format_npt.hpp"
+#include "mm/frame_allocator.hpp"
+#include "mm/guest_memory_map.hpp"
+#include "mm/page_table.hpp"
+
+namespace bulkhead {
+
+/// Physical memory through the firmware's identity map: while booting only.
+struct IdentityAccess {
+    [[nodiscard]] u64 read(HostPhysical address) const { return *reinterpret_cast<volatile u64*>(address.value); }
+    void write(HostPhysical address, u64 value) const { *reinterpret_cast<volatile u64*>(address.value) = value; }
+};
+
+using HostTable = PageTable<HostFormat, IdentityAccess, FrameAllocator>;
+
+/// What the tables of all CPUs are made of.
+class AddressSpaces {
+public:
+    /// `image`: where the loader put the hypervisor's image.
+    AddressSpaces(PhysicalRange image, FrameAllocator& frames, PagingCapabilities capabilities);
+
+    /// Starts with the image, each section with its own rights, `shared` at layout::shared and `handoff` at
+    /// layout::handoff.
+    Result<void> create(PhysicalRange shared, PhysicalRange handoff);
+    /// Makes device registers reachable at layout::mmio + address.
+    Result<void> map_device(HostPhysical address, u64 size);
+
+    /// The bootstrap processor's tables while it builds the others: the above, and the lower half of `firmware_root`.
+    Result<HostPhysical> make_boot_root(HostPhysical firmware_root);
+    /// For CPUs that have just been started: the image, and the trampoline's page at its own address.
+    Result<HostPhysical> make_trampoline_root(HostPhysical trampoline);
+    /// For calls of UEFI runtime services: the image, the stack that is in it, and the services' memory 1:1.
+    Result<HostPhysical> make_firmware_root(std::span<const MemoryRange> map);
+
+    /// A guest's RAM and pristine files at layout::guest_*: shared by the tables of its CPUs.
+    Result<HostPhysical> make_guest_windows(const GuestMemoryMap& memory, const GuestInfo& guest);
+    /// A CPU's final tables. `windows`: of its guest, or 0. `data`, `stack`, `frames`: physical, see
+    /// arch/x86_64/layout.hpp.
+    struct CpuFrames {
+        HostPhysical data;
+        HostPhysical stack;
+        HostPhysical control; ///< layout::per_cpu_frames
+    };
+    Result<HostPhysical> make_cpu_root(const CpuFrames& cpu, HostPhysical windows);
+
+    /// The physical address of an object in the image.
+    [[nodiscard]] HostPhysical image_physical(const void* object) const;
+
+private:
+    Result<HostPhysical> copy_table(HostPhysical table);
+    Result<HostPhysical> copy_root() { return copy_table(common_); }
+    /// Gives `root` tables of its own on the way to `address`, down to the one of 2 MiB entries.
+    Result<void> make_private(HostPhysical root, u64 address);
+    void copy_slot(HostPhysical from, HostPhysical to, u64 address);
+
+    PhysicalRange image_;
+    FrameAllocator* frames_;
+    PagingCapabilities capabilities_;
+    IdentityAccess access_;
+    HostPhysical common_;
+};
+
+/// Second-stage table of a guest: its RAM with all rights and the largest pages, without the legacy hole.
+template <class Format>
+Result<HostPhysical> make_second_stage(FrameAllocator& frames, PagingCapabilities capabilities,
+                                       const GuestMemoryMap& memory) {
+    static IdentityAccess access;
+    auto table = PageTable<Format, IdentityAccess, FrameAllocator>::create(access, frames, capabilities);
+    if (!table)
+        return std::unexpected(table.error());
+    for (const MemoryChunk& chunk : memory.chunks())
+        if (const auto mapped = table->map(chunk.guest, chunk.host, chunk.size, {all_rights}); !mapped)
+            return std::unexpected(mapped.error());
+    using namespace guest_layout;
+    if (const auto hole = table->unmap(legacy_hole, legacy_hole_end - legacy_hole); !hole)
+        return std::unexpected(hole.error());
+    return table->root();
+}
+
+/// Second-stage table of the parked context: one page at 0 to execute, nothing else.
+template <class Format>
+Result<HostPhysical> make_parked_stage(FrameAllocator& frames, PagingCapabilities capabilities, HostPhysical code) {
+    static IdentityAccess access;
+    auto table = PageTable<Format, IdentityAccess, FrameAllocator>::create(access, frames, capabilities);
+    if (!table)
+        return std::unexpected(table.error());
+    if (const auto mapped = table->map({0}, code, page_size, {read_execute}); !mapped)
+        return std::unexpected(mapped.error());
+    return table->root();
+}
+
+} // namespace bulkhead

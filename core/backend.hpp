@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Bulkhead authors
+//
+// What a vendor's backend offers to the run loop. A concept, not an interface with virtual functions: an exit would
+// make four indirect calls. svm/backend.hpp and vmx/backend.hpp satisfy it; tests/fakes has one for the host.
+#pragma once
+
+#include <concepts>
+#include <optional>
+
+#include "core/guest_operand.hpp"
+#include "core/guest_page_walk.hpp"
+#include "core/vm_exit.hpp"
+#include "mm/address.hpp"
+
+namespace bulkhead {
+
+/// An exception for the guest, with its error code where the vector has one (SDM 3A table 6-1).
+struct GuestException {
+    u8 vector = 0;
+    std::optional<u32> error_code;
+};
+
+inline constexpr GuestException debug_exception{1, std::nullopt};
+inline constexpr GuestException undefined_instruction{6, std::nullopt};
+inline constexpr GuestException general_protection{13, 0};
+inline constexpr GuestException alignment_check{17, 0};
+
+/// How a vCPU begins to run: the 64-bit entry of the boot protocol, paging on, flat segments, interrupts off.
+struct EntryState {
+    u64 rip = 0;
+    u64 rsi = 0;
+    u64 rsp = 0;
+    u64 cr3 = 0;
+    u64 gdt_base = 0;
+    u16 gdt_limit = 0;
+    u16 code_selector = 0x10;
+    u16 data_selector = 0x18;
+};
+
+/// The control registers as the hardware has them; the guest's own view of CR0 and CR4 is the handlers' matter.
+struct ControlState {
+    u64 cr0 = 0;
+    u64 cr4 = 0;
+    u64 efer = 0;
+    friend bool operator==(const ControlState&, const ControlState&) = default;
+};
+
+/// What a backend gets for one CPU: physical addresses of what hardware reads, and of the second-stage tables.
+struct CpuResources {
+    HostPhysical control;            ///< the frames at layout::per_cpu_frames, contiguous
+    HostPhysical guest_root;         ///< second-stage table of the guest; 0 on a free CPU
+    HostPhysical parked_root;        ///< of the parked context
+    bool needless_intercept = false; ///< for the test that proves that the exit counters count
+};
+
+template <class B>
+concept Backend = requires(B& backend, const B& constant, EntryState entry, GuestException exception, u64 value) {
+    /// Runs the vCPU until it exits. Interrupts and NMIs are held back outside of it.
+    { backend.enter() } -> std::same_as<VmExit>;
+    /// From now on enter() runs the parked context, or the guest again.
+    { backend.set_parked(true) } -> std::same_as<void>;
+    /// Puts the vCPU at its start.
+    { backend.reset(entry) } -> std::same_as<void>;
+
+    { constant.rip() } -> std::same_as<u64>;
+    /// Completes the instruction that exited: RIP moves, the interrupt shadow ends, a single step traps.
+    { backend.advance(value) } -> std::same_as<void>;
+    { backend.inject(exception) } -> std::same_as<void>;
+    /// Lets the NMI that caused the exit through to the host's handler.
+    { backend.take_nmi() } -> std::same_as<void>;
+    /// An NMI for the guest, with the masking that a real one has: delivered once it is unmasked.
+    { backend.raise_guest_nmi() } -> std::same_as<void>;
+    { backend.nmi_window() } -> std::same_as<void>;
+    { backend.take_debug_exception() } -> std::same_as<bool>;
+
+    { constant.paging() } -> std::same_as<PagingState>;
+    { constant.controls() } -> std::same_as<ControlState>;
+    /// Sets CR0, CR4 and EFER (the backend adds what it needs itself) and flushes the guest's translations.
+    { backend.set_controls(ControlState{}) } -> std::same_as<void>;
+    /// Whether reads of CR0 or CR4 exit too, since the guest's view differs from the real one.
+    { backend.intercept_control_reads(true, true) } -> std::same_as<void>;
+    { constant.segments() } -> std::same_as<std::array<SegmentState, 6>>;
+    { constant.cs_base() } -> std::same_as<u64>;
+    { constant.code_mode() } -> std::same_as<CpuMode>;
+    { constant.cr2() } -> std::same_as<u64>;
+    { constant.cr3() } -> std::same_as<u64>;
+    { backend.set_cr2(value) } -> std::same_as<void>;
+    { backend.set_tsc_offset(value) } -> std::same_as<void>;
+};
+
+} // namespace bulkhead

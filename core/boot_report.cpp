@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Bulkhead authors
+#include "core/boot_report.hpp"
+
+#include "arch/x86_64/instructions.hpp"
+#include "core/console.hpp"
+#include "core/machine.hpp"
+
+namespace bulkhead {
+
+namespace {
+
+constexpr u64 kept_limit = 4 * MiB;
+constexpr u64 kept_limit_per_cpu = 128 * KiB;
+
+void announce_cores(Log& line, const Guest& guest) {
+    for (const Vcpu* vcpu : guest.vcpus)
+        line << (vcpu->id == 0 ? " " : ", ") << vcpu->cpu << " (APIC ID " << vcpu->apic_id << ")";
+}
+
+} // namespace
+
+void announce_plan() {
+    for (const Guest& guest : machine.guests) {
+        Log line;
+        line << "guest " << guest.name << ": CPU";
+        announce_cores(line, guest);
+        for (const MemoryChunk& chunk : guest.memory_map.chunks())
+            line << "; " << Size{chunk.size} << " at " << Hex{chunk.host.value};
+    }
+    Log() << "console served by CPU " << machine.service_cpu
+          << (machine.cores[machine.service_cpu].guest == nullptr ? ", which is free" : ", which a guest owns");
+}
+
+void announce_start() {
+    const u64 cpus = machine.cores.size();
+    const u64 limit = kept_limit + cpus * kept_limit_per_cpu;
+    Log() << "memory kept: " << machine.memory_kept / KiB << " KiB of at most " << limit / KiB
+          << " KiB; second-stage tables: " << machine.second_stage_tables / KiB << " KiB";
+    u64 build = 0;
+    for (const Vcpu& core : machine.cores)
+        build = core.build_ticks > build ? core.build_ticks : build; // guests are built side by side
+    const LoaderTimes& loader = machine.boot.times;
+    const u64 total = arch::read_tsc() - loader.start;
+    const u64 apart = loader.reading + build + machine.wait_ticks;
+    Log() << "boot: " << total << " ticks since efi_main: reading " << loader.reading << ", zeroing and copying "
+          << build << ", hardware waits " << machine.wait_ticks << ", all else " << (total > apart ? total - apart : 0);
+}
+
+} // namespace bulkhead

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Bulkhead authors
+#include "core/boot_stages.hpp"
+
+#include <atomic>
+
+#include "arch/x86_64/control_bits.hpp"
+#include "arch/x86_64/descriptor_tables.hpp"
+#include "arch/x86_64/exceptions.hpp"
+#include "arch/x86_64/hardware.hpp"
+#include "arch/x86_64/msr_numbers.hpp"
+#include "core/console.hpp"
+#include "core/local_apic_of_cpu.hpp"
+#include "core/machine.hpp"
+#include "core/service.hpp"
+#include "core/start_cpus.hpp"
+#include "drivers/tsc_calibration.hpp"
+#include "version.hpp"
+
+extern "C" bulkhead::ApStartup ap_startup;
+extern "C" const bulkhead::u8 text_start[], text_end[];
+
+namespace bulkhead {
+
+namespace {
+
+constexpr u32 cpuid_x2apic = 1u << 21; // CPUID 1 ECX
+constinit GlobalDescriptorTable boot_gdt;
+constinit TaskStateSegment boot_tss;
+
+bool has_x2apic() { return (arch::cpuid(1).ecx & cpuid_x2apic) != 0; }
+
+/// Counts the APIC timer against the TSC. Masked, so no interrupt comes.
+u64 measure_apic_timer() {
+    constexpr u64 milliseconds = 10;
+    constexpr u32 full = ~0u;
+    constexpr u64 divide_by_1 = 0xb;
+    constexpr u32 current_count = 0x839;
+    using namespace drivers;
+    local_apic().write(apic::DIVIDE_CONFIGURATION, divide_by_1);
+    local_apic().write(apic::INITIAL_COUNT, full);
+    const u64 start = arch::read_tsc();
+    while (arch::read_tsc() - start < milliseconds * machine.tsc_khz)
+        arch::pause();
+    const u64 counted = full - local_apic().read(current_count);
+    const u64 ticks = arch::read_tsc() - start;
+    local_apic().write(apic::INITIAL_COUNT, 0);
+    machine.wait_ticks += ticks;
+    return counted * machine.tsc_khz / ticks * 1000;
+}
+
+} // namespace
+
+void take_boot_info(const BootInfo& handed_over) {
+    machine.boot = handed_over;
+    if (machine.boot.magic != BootInfo::expected_magic || machine.boot.version != BootInfo::expected_version ||
+        machine.boot.size != sizeof(BootInfo))
+        __builtin_trap(); // loader and hypervisor are one file: this is not a machine that we were started on
+    // Tables of ours have no-execute pages, and read-only ones that hold for us too.
+    arch::write_msr(msr::EFER, arch::read_msr(msr::EFER) | efer::NXE);
+    arch::write_cr0(arch::read_cr0() | cr0::WP);
+    __stack_chk_guard ^= arch::read_tsc() << 8; // the lowest byte stays: a string that runs over ends there
+}
+
+void start_console() {
+    console::start(machine.boot.console_port, machine.boot.console_baud);
+    Log() << "hypervisor " << version << ", text " << static_cast<u64>(text_end - text_start) / KiB << " KiB, "
+          << machine.boot.cpus.count << " CPUs, " << machine.boot.guests.count << " guests";
+}
+
+void prepare_exceptions() {
+    build_idt();
+    build_gdt(boot_gdt, boot_tss);
+    load_descriptor_tables(boot_gdt);
+}
+
+Vendor this_vendor() { return Vendor::Amd; }
+
+void calibrate_clocks() {
+    set_local_apic_address(machine.boot.acpi.local_apic);
+    or_halt("local APIC", local_apic().enable(has_x2apic()));
+    const u64 start = arch::read_tsc();
+    drivers::TscLeaf leaf;
+    if (arch::cpuid(0).eax >= 0x15) {
+        const CpuidRegisters words = arch::cpuid(0x15);
+        leaf = {words.eax, words.ebx, words.ecx};
+    }
+    arch::CpuPorts ports;
+    arch::CpuTsc tsc;
+    const drivers::PmTimer timer{static_cast<u16>(machine.boot.acpi.pm_timer_port),
+                                 machine.boot.acpi.pm_timer_32bit != 0};
+    const Result<drivers::TscFrequency> frequency = drivers::calibrate_tsc(leaf, timer, ports, tsc);
+    if (!frequency)
+        halt_boot("clocks", frequency.error());
+    machine.tsc_khz = frequency->khz;
+    machine.wait_ticks += arch::read_tsc() - start;
+    machine.apic_timer_hz = measure_apic_timer();
+    Log() << "TSC " << machine.tsc_khz << " kHz by " << drivers::name(frequency->reference) << ", APIC timer "
+          << machine.apic_timer_hz / 1000 << " kHz, "
+          << (has_x2apic() ? "x2APIC" : "xAPIC: each tick of a guest costs exits");
+}
+
+MsrConditions common_msr_conditions() {
+    const auto host = [](u32 leaf, u32 subleaf) { return arch::cpuid(leaf, subleaf); };
+    static constinit GuestCpuid cpuid;
+    cpuid = GuestCpuid(host, {});
+    return {cpuid, has_x2apic()};
+}
+
+void start_other_cpus(std::span<const CpuPlan> plans, HostPhysical trampoline_root) {
+    const std::span<const CpuInfo> cpus = handed(machine.boot.cpus);
+    machine.cores[0].present = true;
+    prepare_trampoline(machine.boot.ap_trampoline, trampoline_root);
+    send_init_to_all(cpus);
+    for (u32 i = 1; i < cpus.size(); ++i) {
+        machine.cores[i].present = start_cpu(cpus[i], i, plans[i].root, machine.boot.ap_trampoline);
+        if (!machine.cores[i].present)
+            Log() << "CPU " << i << " (APIC ID " << cpus[i].apic_id << ") did not answer its start-up IPI";
+    }
+    machine.service_cpu = choose_service_cpu();
+}
+
+void report_arrival() { std::atomic_ref(ap_startup.arrived).store(1); }
+
+void start_guest_clocks() {
+    const PvClockScale scale = pvclock_scale(machine.tsc_khz);
+    const u64 now = arch::read_tsc();
+    const WallClock& wall = machine.boot.wall_clock;
+    const u64 since = pvclock_nanoseconds(scale, now - wall.tsc);
+    for (Guest& guest : machine.guests) {
+        guest.clock = {.scale = scale, .tsc_timestamp = now, .system_time = 0};
+        guest.pm_timer = PmTimer(machine.tsc_khz);
+        guest.wall_clock_at_start = wall.unix_seconds == 0 ? 0 : wall.unix_seconds * 1'000'000'000 + since;
+        u32 running = 0;
+        for (const Vcpu* vcpu : guest.vcpus)
+            running += vcpu->id == 0 && vcpu->present ? 1 : 0;
+        guest.running_vcpus.store(running);
+        if (running != 0)
+            machine.running_guests.fetch_add(1);
+        else
+            Log() << "guest " << guest.name << " not started: its first CPU did not start";
+    }
+}
+
+} // namespace bulkhead

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Bulkhead authors
+//
+// The stages of hv_main (core/main.cpp), in their order. What fails says why and halts.
+#pragma once
+
+#include <span>
+
+#include "base/result.hpp"
+#include "boot/boot_info.hpp"
+#include "core/build_machine.hpp"
+#include "core/msr_policy.hpp"
+#include "core/run_cpu_steps.hpp"
+#include "svm/capabilities.hpp"
+
+namespace bulkhead {
+
+enum class Vendor : u8 { Amd };
+
+/// Copies what the loader handed over, after a look at magic, version and size.
+void take_boot_info(const BootInfo& handed_over);
+void start_console();
+/// From here on an exception of the hypervisor's own is printed.
+void prepare_exceptions();
+
+/// Decides once which backend runs, or halts with the reason why none can.
+template <class Capabilities> void decide_vendor(const Result<Capabilities>& amd) {
+    if (!amd)
+        halt_boot("this machine cannot run guests", amd.error());
+}
+[[nodiscard]] Vendor this_vendor();
+
+/// Frequencies of the TSC and of the APIC timer.
+void calibrate_clocks();
+/// What all vCPUs' MSR maps depend on.
+[[nodiscard]] MsrConditions common_msr_conditions();
+
+void start_other_cpus(std::span<const CpuPlan> plans, HostPhysical trampoline_root);
+/// On a CPU that has just been started: its parameters are read, the next CPU may start.
+void report_arrival();
+
+/// All guests' clocks are 0 from here.
+void start_guest_clocks();
+
+inline void or_halt(std::string_view what, const Result<void>& result) {
+    if (!result)
+        halt_boot(what, result.error());
+}
+
+} // namespace bulkhead

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Bulkhead authors
+#include "core/build_machine.hpp"
+
+#include <memory>
+
+#include "arch/x86_64/instructions.hpp"
+#include "arch/x86_64/layout.hpp"
+#include "core/parked.hpp"
+
+namespace bulkhead {
+
+constinit Machine machine;
+
+namespace {
+
+std::string_view text_of(const PhysicalArray<char>& array) {
+    const std::span<const char> text = handed(array);
+    return {text.data(), text.size()};
+}
+
+} // namespace
+
+PagingCapabilities paging_capabilities() {
+    const bool huge_pages = (arch::cpuid(0x80000001).edx >> 26 & 1) != 0;
+    const u32 physical_bits = arch::cpuid(0x80000008).eax & 0xff;
+    return {.levels = 4, .huge_pages = huge_pages, .physical_bits = physical_bits};
+}
+
+MachineBuilder::MachineBuilder(const BootInfo& boot)
+    : frames_(boot.pool), capabilities_(paging_capabilities()), spaces_(boot.image, frames_, capabilities_) {}
+
+u64 MachineBuilder::shared_size() const {
+    const u64 cpus = machine.boot.cpus.count;
+    const u64 guests = machine.boot.guests.count;
+    const u64 alignments = 8 * 64;
+    return align_up(cpus * (sizeof(Vcpu) + sizeof(CpuPlan) + sizeof(Vcpu*)) +
+                        guests * (sizeof(Guest) + sizeof(ConsoleSource)) + alignments,
+                    page_size);
+}
+
+Result<void> MachineBuilder::take_over_memory() {
+    const Result<HostPhysical> shared = frames_.allocate(shared_size() / page_size);
+    if (!shared)
+        return std::unexpected(shared.error());
+    shared_ = {*shared, shared_size()};
+    if (auto r = spaces_.create(shared_, machine.boot.handoff); !r)
+        return r;
+    for (const IoApicInfo& io_apic : std::span(reinterpret_cast<const IoApicInfo*>(machine.boot.io_apics.address.value),
+                                               machine.boot.io_apics.count))
+        if (auto r = spaces_.map_device(io_apic.address, page_size); !r)
+            return r;
+    if (auto r = spaces_.map_device(machine.boot.acpi.local_apic, page_size); !r)
+        return r;
+    const Result<HostPhysical> root = spaces_.make_boot_root({arch::read_cr3()});
+    if (!root)
+        return std::unexpected(root.error());
+    arch::write_cr3(root->value);
+    return {};
+}
+
+template <class T> std::span<T> MachineBuilder::create(u64 count) {
+    shared_used_ = align_up(shared_used_, alignof(T));
+    T* first = reinterpret_cast<T*>(layout::shared + shared_used_);
+    shared_used_ += count * sizeof(T);
+    std::uninitialized_value_construct_n(first, count);
+    return {first, count};
+}
+
+Result<void> MachineBuilder::create_objects() {
+    const std::span<const CpuInfo> cpus = handed(machine.boot.cpus);
+    machine.cores = create<Vcpu>(cpus.size());
+    plans_ = create<CpuPlan>(cpus.size());
+    for (u32 i = 0; i < cpus.size(); ++i) {
+        machine.cores[i].cpu = i;
+        machine.cores[i].apic_id = cpus[i].apic_id;
+    }
+    const std::span<const GuestInfo> infos = handed(machine.boot.guests);
+    machine.guests = create<Guest>(infos.size());
+    machine.console_sources = create<ConsoleSource>(infos.size());
+    for (u32 i = 0; i < infos.size(); ++i) {
+        Guest& guest = machine.guests[i];
+        guest.name = infos[i].name;
+        guest.cmdline = text_of(infos[i].cmdline);
+        guest.kernel = infos[i].kernel;
+        guest.initrd = infos[i].initrd;
+        const std::span<const u32> indices = handed(infos[i].cpus);
+        const std::span<Vcpu*> vcpus = create<Vcpu*>(indices.size());
+        for (u32 id = 0; id < indices.size(); ++id) {
+            vcpus[id] = &machine.cores[indices[id]];
+            vcpus[id]->guest = &guest;
+            vcpus[id]->id = id;
+        }
+        guest.vcpus = vcpus;
+        machine.console_sources[i] = {guest.name, &guest.output, &guest.input, {}, false};
+        const Result<GuestMemoryMap> map = GuestMemoryMap::create(handed(infos[i].memory));
+        if (!map)
+            return std::unexpected(map.error());
+        guest.memory_map = *map;
+        guest.memory =
+            GuestMemory(reinterpret_cast<u8*>(layout::guest_ram), map->low_end().value, map->high_end().value);
+    }
+    return {};
+}
+
+Result<HostPhysical> MachineBuilder::build_cpu(u32 index, HostPhysical windows, HostPhysical parked,
+                                               HostPhysical second_stage) {
+    const u64 total = layout::per_cpu_data_size + layout::per_cpu_stack_size + layout::per_cpu_frames_size;
+    const Result<HostPhysical> frames = frames_.allocate(total / page_size);
+    if (!frames)
+        return frames;
+    const HostPhysical stack = *frames + layout::per_cpu_data_size;
+    const HostPhysical control = stack + layout::per_cpu_stack_size;
+    const Result<HostPhysical> root = spaces_.make_cpu_root({*frames, stack, control}, windows);
+    if (!root)
+        return root;
+    plans_[index] = {*root, {control, second_stage, parked, machine.boot.debug_needless_intercept != 0}};
+    return root;
+}
+
+Result<void> MachineBuilder::build_guest_tables(Guest& guest, const SecondStageMaker& make, HostPhysical parked) {
+    const u64 before = frames_.used();
+    const Result<HostPhysical> second_stage = make.guest(frames_, capabilities_, guest.memory_map);
+    if (!second_stage)
+        return std::unexpected(second_stage.error());
+    const u64 index = static_cast<u64>(&guest - machine.guests.data());
+    const Result<HostPhysical> windows =
+        spaces_.make_guest_windows(guest.memory_map, handed(machine.boot.guests)[index]);
+    if (!windows)
+        return std::unexpected(windows.error());
+    second_stage_bytes_ += frames_.used() - before;
+    for (const Vcpu* vcpu : guest.vcpus)
+        if (auto r = build_cpu(vcpu->cpu, *windows, parked, *second_stage); !r)
+            return std::unexpected(r.error());
+    return {};
+}
+
+Result<void> MachineBuilder::build_tables(const SecondStageMaker& make) {
+    const Result<HostPhysical> parked = make.parked(frames_, capabilities_, image_physical(parked_code));
+    if (!parked)
+        return std::unexpected(parked.error());
+    for (Guest& guest : machine.guests)
+        if (auto r = build_guest_tables(guest, make, *parked); !r)
+            return r;
+    for (const Vcpu& core : machine.cores)
+        if (core.guest == nullptr)
+            if (auto r = build_cpu(core.cpu, {0}, *parked, {0}); !r)
+                return std::unexpected(r.error());
+    const Result<HostPhysical> trampoline = spaces_.make_trampoline_root(machine.boot.ap_trampoline);
+    if (!trampoline)
+        return std::unexpected(trampoline.error());
+    trampoline_root_ = *trampoline;
+    const Result<HostPhysical> firmware = spaces_.make_firmware_root(handed(machine.boot.memory_map));
+    if (!firmware)
+        return std::unexpected(firmware.error());
+    machine.firmware_root = *firmware;
+    return {};
+}
+
+void MachineBuilder::seal() {
+    frames_.seal();
+    machine.second_stage_tables = second_stage_bytes_;
+    machine.memory_kept = frames_.used() - second_stage_bytes_ + machine.boot.image.size + machine.boot.handoff.size;
+}
+
+} // namespace bulkhead

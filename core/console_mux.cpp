@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Bulkhead authors
+#include "core/console_mux.hpp"
+
+#include "base/text.hpp"
+
+namespace bulkhead {
+
+std::optional<u8> ConsoleMux::next() {
+    if (staged_sent_ == staged_.size()) {
+        staged_.clear();
+        staged_sent_ = 0;
+        stage_next_line();
+        if (staged_.empty())
+            return std::nullopt;
+    }
+    return static_cast<u8>(staged_[staged_sent_++]);
+}
+
+bool ConsoleMux::has_input() const {
+    if (log_ != nullptr && !log_->empty())
+        return true;
+    for (const ConsoleSource& source : sources_)
+        if (!source.output->empty())
+            return true;
+    return false;
+}
+
+void ConsoleMux::stage_next_line() {
+    if (log_ == nullptr || stage_log())
+        return;
+    // Round robin: a guest that never stops printing does not silence the others.
+    for (u32 i = 0; i < sources_.size(); ++i) {
+        const u32 index = static_cast<u32>((next_source_ + i) % sources_.size());
+        if (stage_source(index)) {
+            next_source_ = index + 1;
+            return;
+        }
+    }
+}
+
+bool ConsoleMux::stage_log() {
+    bool complete = false;
+    pull(*log_, log_line_, complete);
+    if (!complete)
+        return false;
+    begin_line(nobody, own_name, false);
+    stage({log_line_.begin(), log_line_.size()});
+    stage("\r\n");
+    log_line_.clear();
+    return true;
+}
+
+bool ConsoleMux::stage_source(u32 index) {
+    ConsoleSource& source = sources_[index];
+    if (!source.line_complete)
+        pull(*source.output, source.line, source.line_complete);
+    const bool in_focus = index == focus_;
+    if (!source.line_complete && (!in_focus || source.line.empty()))
+        return false;
+    if (line_owner_ != index)
+        begin_line(index, source.name, true);
+    stage({source.line.begin(), source.line.size()});
+    if (source.line_complete)
+        stage("\r\n");
+    line_owner_ = source.line_complete ? nobody : index;
+    source.line.clear();
+    source.line_complete = false;
+    return true;
+}
+
+// Up to the end of a line. A line that is too long ends where the buffer does.
+void ConsoleMux::pull(ConsoleOutput& ring, StaticVector<char, 160>& line, bool& complete) {
+    while (!complete) {
+        const std::optional<u8> byte = ring.pop();
+        if (!byte)
+            return;
+        if (*byte == '\n') {
+            if (!line.empty() && line.back() == '\r')
+                line.pop_back();
+            complete = true;
+        } else if (*byte != 0) {
+            complete = !line.push_back(static_cast<char>(*byte)) || line.full();
+        }
+    }
+}
+
+void ConsoleMux::begin_line(u32 owner, std::string_view name, bool brackets) {
+    if (line_owner_ != nobody && line_owner_ != owner)
+        stage("\r\n");
+    line_owner_ = nobody;
+    stage(brackets ? "[" : "");
+    stage(name);
+    stage(brackets ? "] " : ": ");
+}
+
+void ConsoleMux::stage(std::string_view text) {
+    for (char c : text)
+        static_cast<void>(staged_.push_back(c)); // name, line and ends together always fit
+}
+
+ConsoleAction ConsoleMux::type(u8 byte) {
+    using Kind = ConsoleAction::Kind;
+    if (!escaped_ && byte == escape) {
+        escaped_ = true;
+        return {};
+    }
+    if (escaped_ && byte != escape) {
+        escaped_ = false;
+        if (byte >= '1' && byte <= '9' && u32{byte} - '1' < sources_.size()) {
+            focus_ = u32{byte} - '1';
+            return {Kind::Focus, focus_};
+        }
+        return {byte == 's' ? Kind::Statistics : Kind::Help, 0};
+    }
+    escaped_ = false;
+    if (focus_ >= sources_.size() || !sources_[focus_].input->push(byte))
+        return {};
+    return {Kind::Typed, focus_};
+}
+
+} // namespace bulkhead

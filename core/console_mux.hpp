@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Bulkhead authors
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string_view>
+
+#include "base/spsc_ring.hpp"
+#include "base/static_vector.hpp"
+
+namespace bulkhead {
+
+using ConsoleOutput = SpscRing<4096>;
+using ConsoleInput = SpscRing<256>;
+
+/// One guest's part of the shared console. The rings are the guest's; the rest is the multiplexer's.
+struct ConsoleSource {
+    std::string_view name;
+    ConsoleOutput* output = nullptr;
+    ConsoleInput* input = nullptr;
+    StaticVector<char, 160> line; ///< of the guest, not yet printed
+    bool line_complete = false;
+};
+
+/// What a typed byte asked for.
+struct ConsoleAction {
+    enum class Kind : u8 { None, Typed, Focus, Statistics, Help } kind = Kind::None;
+    u32 source = 0; ///< Typed, Focus: whose
+};
+
+/// Merges the consoles of all guests into one stream of lines, each under its guest's name, and hands what is typed to
+/// the guest in focus. Only that guest's unfinished lines are shown at once, so that a prompt appears.
+/// Used by one CPU; the other side of the rings may be any.
+class ConsoleMux {
+public:
+    static constexpr u8 escape = 0x1d; ///< Ctrl-]
+    static constexpr std::string_view own_name = "bulkhead";
+
+    ConsoleMux() = default;
+    ConsoleMux(std::span<ConsoleSource> sources, ConsoleOutput& log) : sources_(sources), log_(&log) {}
+
+    /// The next byte for the wire, if there is any.
+    [[nodiscard]] std::optional<u8> next();
+    /// Whether some ring is not empty. Unfinished lines that wait for their end do not count.
+    [[nodiscard]] bool has_input() const;
+    /// A byte from the wire.
+    ConsoleAction type(u8 byte);
+    [[nodiscard]] u32 focus() const { return focus_; }
+
+private:
+    static constexpr u32 nobody = ~0u;
+
+    void stage_next_line();
+    bool stage_log();
+    bool stage_source(u32 index);
+    static void pull(ConsoleOutput& ring, StaticVector<char, 160>& line, bool& complete);
+    void stage(std::string_view text);
+    void begin_line(u32 owner, std::string_view name, bool brackets);
+
+    std::span<ConsoleSource> sources_;
+    ConsoleOutput* log_ = nullptr;
+    StaticVector<char, 160> log_line_;
+    StaticVector<char, 256> staged_; ///< what goes out next
+    u32 staged_sent_ = 0;
+    u32 line_owner_ = nobody; ///< whose unfinished line is on the wire
+    u32 next_source_ = 0;
+    u32 focus_ = 0;
+    bool escaped_ = false;
+};
+
+} // namespace bulkhead

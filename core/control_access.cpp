@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Bulkhead authors
+#include "core/control_access.hpp"
+
+namespace bulkhead {
+
+namespace {
+
+using Kind = ControlAccess::Kind;
+constexpr u64 machine_status_word = 0xf; // PE, MP, EM, TS: what LMSW loads
+
+u64 truncate(u64 value, u8 bytes) { return bytes == 8 ? value : value & 0xffff'ffff; }
+
+std::optional<u64> read_control(u8 number, const GuestControls& now, const OtherControls& other) {
+    switch (number) {
+    case 0:
+        return now.cr0;
+    case 2:
+        return other.cr2;
+    case 3:
+        return now.cr3;
+    case 4:
+        return now.cr4;
+    case 8:
+        return other.cr8;
+    default:
+        return std::nullopt;
+    }
+}
+
+} // namespace
+
+ControlAccess decode_control_access(const Instruction& instruction, const GuestControls& now,
+                                    const OtherControls& other, const Registers& registers) {
+    const Operation operation = instruction.operation;
+    if (operation == Operation::CLTS)
+        return {Kind::WriteCr0, 0, now.cr0 & ~cr0::TS};
+    if (operation == Operation::LMSW && instruction.form == Form::reg) {
+        // PE can be set, not cleared.
+        const u64 loaded = (registers.gpr[instruction.rm] & machine_status_word) | (now.cr0 & cr0::PE);
+        return {Kind::WriteCr0, 0, (now.cr0 & ~machine_status_word) | loaded};
+    }
+    if (operation == Operation::SMSW && instruction.form == Form::reg) {
+        const u64 old = registers.gpr[instruction.rm];
+        const u64 value = instruction.operand_size == 2 ? (old & ~u64{0xffff}) | (now.cr0 & 0xffff)
+                                                        : truncate(now.cr0, instruction.operand_size);
+        return {Kind::Read, instruction.rm, value};
+    }
+    if (instruction.form != Form::control_reg)
+        return {};
+    if (operation == Operation::MOV_FROM_CR)
+        if (const std::optional<u64> value = read_control(instruction.reg, now, other))
+            return {Kind::Read, instruction.rm, truncate(*value, instruction.operand_size)};
+    if (operation == Operation::MOV_TO_CR && (instruction.reg == 0 || instruction.reg == 4))
+        return {instruction.reg == 0 ? Kind::WriteCr0 : Kind::WriteCr4, 0,
+                truncate(registers.gpr[instruction.rm], instruction.operand_size)};
+    return {};
+}
+
+} // namespace bulkhead

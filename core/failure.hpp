@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Bulkhead authors
+//
+// The one failure tail: a guest that did what it may not is stopped with a record, and nobody else notices.
+#pragma once
+
+#include <string_view>
+
+#include "core/backend.hpp"
+#include "core/guest.hpp"
+#include "core/msr_emulation.hpp"
+#include "core/registers.hpp"
+
+namespace bulkhead {
+
+/// What was true when a vCPU failed.
+struct FailureRecord {
+    std::string_view what; ///< a sentence
+    u64 value = 0;         ///< the number that belongs to it
+    ExitReason reason = ExitReason::Unknown;
+    u64 raw[3]{};
+    u64 rip = 0;
+    PagingState paging;
+};
+
+/// Prints the record: guest, vCPU, RIP, reason, registers.
+void print_failure(const Vcpu& vcpu, const FailureRecord& record, const Registers& registers);
+
+/// The vCPU's guest is to stop: tells its other cores. The caller parks its own core and calls leave_guest().
+void begin_stop(Guest& guest, StopReason reason, const Vcpu& self);
+
+/// A core has left its guest. The last one reports the guest as off, and, if it was the last guest, asks the service
+/// CPU to power off.
+void leave_guest(Vcpu& vcpu);
+
+/// The parked context exited as it never should: the core's hypervisor is not to be trusted any more.
+void report_parked_failure(const Vcpu& core, const VmExit& exit);
+
+/// An MSR that no policy knows: counted each time, logged once.
+void report_unknown_msr(Vcpu& vcpu, ReportedMsrs& reported, u32 number, bool write);
+
+/// Exit counters of a vCPU, as one line: "exits of NAME vCPU 0: total 12, cpuid 5, io 7".
+void print_counters(const Vcpu& vcpu);
+
+} // namespace bulkhead

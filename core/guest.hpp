@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Bulkhead authors
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <span>
+#include <string_view>
+
+#include "base/spinlock.hpp"
+#include "boot/boot_info.hpp"
+#include "core/console_mux.hpp"
+#include "core/guest_memory.hpp"
+#include "core/vm_exit.hpp"
+#include "devices/io_apic.hpp"
+#include "devices/pm_timer.hpp"
+#include "devices/power.hpp"
+#include "devices/pvclock.hpp"
+#include "devices/uart16550.hpp"
+#include "mm/guest_memory_map.hpp"
+
+namespace bulkhead {
+
+struct Guest;
+
+/// What another CPU asks of a vCPU's core. A bit is set, then an NMI is sent.
+enum VcpuRequest : u32 {
+    request_input = 1u << 0,     ///< there is typed input in the guest's ring
+    request_stop = 1u << 1,      ///< another vCPU of the guest failed or switched it off
+    request_nmi = 1u << 2,       ///< another vCPU of the guest sent it an NMI
+    request_serve = 1u << 3,     ///< service CPU: a console ring has something
+    request_power_off = 1u << 4, ///< service CPU: every guest is off
+};
+
+/// The public part of a core: what other CPUs may see. A free core has one too, without a guest.
+struct alignas(64) Vcpu {
+    Guest* guest = nullptr;
+    u32 id = 0;      ///< in the guest; its virtual APIC ID
+    u32 cpu = 0;     ///< index in BootInfo::cpus
+    u32 apic_id = 0; ///< physical
+    std::atomic<u32> requests{0};
+    bool present = false;             ///< it answered when it was started
+    std::atomic<bool> ready{false};   ///< the core has started and built what it has to
+    std::atomic<bool> running{false}; ///< it runs its guest, not the parked context
+    /// Written by its own core only, by plain increments; read by anyone.
+    std::array<u64, exit_reason_count> exits{};
+    u64 unknown_msrs = 0; ///< accesses refused with #GP
+    u64 dropped_ipis = 0; ///< to destinations that are not the guest's
+    u64 injected = 0;     ///< exceptions and NMIs
+    u64 build_ticks = 0;  ///< TSC ticks spent on zeroing and copying the guest's memory
+};
+
+/// Why a guest is off.
+enum class StopReason : u8 { None, PowerOff, Reset, Failed };
+
+struct Guest {
+    std::string_view name;
+    std::string_view cmdline;
+    LoadedFile kernel; ///< pristine: at layout::guest_kernel on the guest's own CPUs
+    LoadedFile initrd; ///< likewise at layout::guest_initrd
+    std::span<Vcpu* const> vcpus;
+    GuestMemoryMap memory_map;
+    GuestMemory memory{nullptr, MiB, 0};
+    PvClock clock;
+    PmTimer pm_timer{0};
+    u64 wall_clock_at_start = 0; ///< nanoseconds since 1970 when the guest's clock was 0
+
+    Spinlock devices_lock;
+    Uart16550 uart BULKHEAD_GUARDED_BY(devices_lock);
+    IoApic io_apic BULKHEAD_GUARDED_BY(devices_lock);
+    PowerControl power BULKHEAD_GUARDED_BY(devices_lock);
+
+    ConsoleOutput output;
+    ConsoleInput input;
+    u64 output_dropped = 0;
+
+    std::atomic<u32> running_vcpus{0};
+    std::atomic<StopReason> stop_reason{StopReason::None};
+};
+
+} // namespace bulkhead

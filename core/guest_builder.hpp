@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Bulkhead authors
+#pragma once
+
+#include "base/result.hpp"
+#include "core/backend.hpp"
+#include "core/guest.hpp"
+
+namespace bulkhead {
+
+/// Ticks of the TSC that building a guest's memory took; under QEMU -icount, instructions.
+struct BuildTimes {
+    u64 zeroing = 0;
+    u64 copying = 0;
+};
+
+/// Fills the guest's RAM as a firmware and a boot loader would: zeros, kernel, initrd, ACPI tables, boot parameters.
+/// Runs on one of the guest's own CPUs, as only there its RAM and files are mapped. Says how the first vCPU starts, or
+/// what is wrong with the kernel's file.
+Result<EntryState> build_guest_memory(const Guest& guest, BuildTimes& times);
+
+} // namespace bulkhead

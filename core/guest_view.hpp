@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Bulkhead authors
+//
+// How a vCPU looks to its guest, where that differs from what the hardware has.
+#pragma once
+
+#include "core/backend.hpp"
+#include "core/control_registers.hpp"
+#include "core/cpu.hpp"
+#include "core/instruction_decoder.hpp"
+#include "core/instruction_fetch.hpp"
+
+namespace bulkhead {
+
+/// The control registers as the guest wrote them.
+template <class B> GuestControls guest_controls(const B& backend, const VcpuState& state) {
+    const ControlState real = backend.controls();
+    return {.cr0 = real.cr0 | state.cr0_guest_bits,
+            .cr3 = backend.cr3(),
+            .cr4 = state.cr4_mce ? real.cr4 : real.cr4 & ~cr4::MCE,
+            .efer = real.efer};
+}
+
+template <class B> CodeLocation code_location(const B& backend) {
+    const CpuMode mode = backend.code_mode();
+    return {.rip = backend.rip(), .cs_base = mode == CpuMode::bits64 ? 0 : backend.cs_base(), .mode = mode};
+}
+
+/// For instructions with operands in memory.
+template <class B> GuestView guest_view(const GuestMemory& memory, const B& backend) {
+    return {.memory = memory, .paging = backend.paging(), .mode = backend.code_mode(), .segments = backend.segments()};
+}
+
+/// The instruction at RIP, whatever it is.
+template <class B> Result<Instruction> fetch_and_decode(const GuestMemory& memory, const B& backend) {
+    const CodeLocation code = code_location(backend);
+    const FetchedCode bytes = fetch_instruction(memory, backend.paging(), code);
+    return decode(bytes.span(), code.mode);
+}
+
+} // namespace bulkhead

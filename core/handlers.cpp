@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Bulkhead authors
+#include "core/handlers.hpp"
+
+#include "core/console.hpp"
+#include "core/local_apic_of_cpu.hpp"
+#include "core/machine.hpp"
+#include "devices/port_map.hpp"
+
+namespace bulkhead {
+
+namespace {
+
+// Hypercall ABI, docs/guests.md: number in RAX, arguments in RBX, RCX, RDX.
+constexpr u64 hypercall_exit_count = 0x424b0001;
+constexpr u64 unknown_hypercall = ~u64{0} - 37; // -ENOSYS, as KVM answers
+
+/// Sends what the I/O APIC has to send. The receiver takes it without an exit.
+void deliver_messages(Guest& guest) BULKHEAD_REQUIRES(guest.devices_lock) {
+    while (const std::optional<InterruptMessage> message = guest.io_apic.next_message()) {
+        const InterruptCommand command{.vector = message->vector,
+                                       .mode = static_cast<InterruptCommand::Mode>(message->delivery_mode),
+                                       .logical = message->logical,
+                                       .destination = message->destination == 0xff ? ~0u : message->destination};
+        // An APIC's own messages have no sender that a shorthand could mean: the first vCPU stands for it.
+        if (send_command(*guest.vcpus[0], command))
+            kick(*guest.vcpus[0], request_nmi);
+    }
+}
+
+void put_output(Guest& guest, u8 byte) {
+    if (!guest.output.push(byte))
+        ++guest.output_dropped;
+    console::wake();
+}
+
+u8 read_byte(Guest& guest, u16 port, u64 guest_tsc) BULKHEAD_REQUIRES(guest.devices_lock) {
+    switch (find_port_device(port)) {
+    case PortDevice::None:
+        return 0xff;
+    case PortDevice::Uart: {
+        const Uart16550::Read read = guest.uart.read(port);
+        guest.io_apic.signal(platform::uart_pin, read.line);
+        return read.value;
+    }
+    case PortDevice::Power:
+        return guest.power.read(port);
+    case PortDevice::PmTimer:
+        return static_cast<u8>(guest.pm_timer.count(guest_tsc) >> 8 * (port & 3));
+    }
+    __builtin_unreachable();
+}
+
+PowerRequest write_byte(Guest& guest, u16 port, u8 value) BULKHEAD_REQUIRES(guest.devices_lock) {
+    switch (find_port_device(port)) {
+    case PortDevice::None:
+    case PortDevice::PmTimer:
+        return PowerRequest::None;
+    case PortDevice::Uart: {
+        const Uart16550::Write write = guest.uart.write(port, value);
+        if (write.emits)
+            put_output(guest, write.byte);
+        guest.io_apic.signal(platform::uart_pin, write.line);
+        return PowerRequest::None;
+    }
+    case PortDevice::Power: {
+        const PowerControl::Write write = guest.power.write(port, value);
+        guest.io_apic.signal(platform::button_pin, write.line);
+        return write.request;
+    }
+    }
+    __builtin_unreachable();
+}
+
+/// What the UART has room for. What remains in the ring follows when the guest has read.
+void feed_uart(Guest& guest) BULKHEAD_REQUIRES(guest.devices_lock) {
+    while (guest.uart.can_receive()) {
+        const std::optional<u8> byte = guest.input.pop();
+        if (!byte)
+            return;
+        guest.io_apic.signal(platform::uart_pin, guest.uart.receive(*byte));
+    }
+}
+
+} // namespace
+
+u32 read_device_port(Guest& guest, u16 port, u32 size, u64 guest_tsc) {
+    const LockGuard lock(guest.devices_lock);
+    // The timer is one register of 32 bits: its bytes must be of one moment.
+    if (size == 4 && port == platform::pm_timer_port)
+        return guest.pm_timer.count(guest_tsc);
+    u32 value = 0;
+    for (u32 i = 0; i < size; ++i)
+        value |= u32{read_byte(guest, static_cast<u16>(port + i), guest_tsc)} << 8 * i;
+    feed_uart(guest);
+    deliver_messages(guest);
+    return value;
+}
+
+PowerRequest write_device_port(Guest& guest, u16 port, u32 size, u32 value) {
+    const LockGuard lock(guest.devices_lock);
+    PowerRequest request = PowerRequest::None;
+    for (u32 i = 0; i < size; ++i) {
+        const PowerRequest wanted = write_byte(guest, static_cast<u16>(port + i), static_cast<u8>(value >> 8 * i));
+        if (wanted != PowerRequest::None)
+            request = wanted;
+    }
+    feed_uart(guest);
+    deliver_messages(guest);
+    return request;
+}
+
+// Where a PC has devices and this machine has none, reads give all ones and writes vanish.
+u64 DeviceMemory::read(GuestPhysical address, unsigned) {
+    if (guest_.memory_map.classify(address) != GuestAddressClass::IoApic)
+        return ~u64{0};
+    const LockGuard lock(guest_.devices_lock);
+    return guest_.io_apic.read(static_cast<u32>(address - IoApic::base));
+}
+
+void DeviceMemory::write(GuestPhysical address, unsigned, u64 value) {
+    if (guest_.memory_map.classify(address) != GuestAddressClass::IoApic)
+        return;
+    const LockGuard lock(guest_.devices_lock);
+    guest_.io_apic.write(static_cast<u32>(address - IoApic::base), static_cast<u32>(value));
+    deliver_messages(guest_);
+}
+
+void take_input(Guest& guest) {
+    const LockGuard lock(guest.devices_lock);
+    feed_uart(guest);
+    deliver_messages(guest);
+}
+
+bool send_command(Vcpu& sender, const InterruptCommand& command) {
+    using Mode = InterruptCommand::Mode;
+    bool nmi_to_sender = false;
+    bool found = false;
+    for (Vcpu* target : sender.guest->vcpus) {
+        if (!command.addresses(target->id, sender.id))
+            continue;
+        found = true;
+        switch (command.mode) {
+        case Mode::Fixed:
+        case Mode::LowestPriority:
+            // A core that runs no guest must not collect interrupts.
+            if (target->running.load())
+                static_cast<void>(local_apic().send_ipi(target->apic_id, drivers::IpiMode::Fixed, command.vector));
+            break;
+        case Mode::Nmi:
+            if (target == &sender)
+                nmi_to_sender = true;
+            else if (target->running.load())
+                kick(*target, request_nmi);
+            break;
+        case Mode::Smi:
+        case Mode::Init:
+        case Mode::StartUp:
+            break;
+        }
+        if (command.mode == Mode::LowestPriority)
+            break;
+    }
+    if (!found)
+        ++sender.dropped_ipis;
+    return nmi_to_sender;
+}
+
+u64 hypercall(const Vcpu& vcpu, const Registers& registers) {
+    if (registers.rax() != hypercall_exit_count)
+        return unknown_hypercall;
+    const u64 index = registers.rbx();
+    if (index < vcpu.exits.size())
+        return vcpu.exits[index];
+    if (index != ~u64{0})
+        return unknown_hypercall;
+    u64 total = 0;
+    for (const u64 count : vcpu.exits)
+        total += count;
+    return total;
+}
+
+bool set_system_time(const Guest& guest, VcpuState& state, u64 value) {
+    const std::optional<GuestPhysical> address = pvclock_time_address(value);
+    if (!address)
+        return true; // switched off
+    if (!pvclock_address_valid(*address, sizeof(PvClockVcpuTimeInfo)))
+        return false;
+    const std::span<u8> page = guest.memory.ram(*address, sizeof(PvClockVcpuTimeInfo));
+    if (page.empty())
+        return false;
+    write_vcpu_time(page.first<sizeof(PvClockVcpuTimeInfo)>(), state.clock_version, guest.clock, false);
+    return true;
+}
+
+bool set_wall_clock(const Guest& guest, u64 value) {
+    const GuestPhysical address{value};
+    if (!pvclock_address_valid(address, sizeof(PvClockWallClock)))
+        return false;
+    const std::span<u8> page = guest.memory.ram(address, sizeof(PvClockWallClock));
+    if (page.empty())
+        return false;
+    u32 version = 0;
+    write_wall_clock(page.first<sizeof(PvClockWallClock)>(), version, guest.wall_clock_at_start);
+    return true;
+}
+
+} // namespace bulkhead

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Bulkhead authors
+//
+// Exceptions in the hypervisor itself. The NMI is our signal; all else is a broken invariant: it costs the guest of
+// this core, and the machine only if something shared may be half changed.
+#include "arch/x86_64/entry.hpp"
+#include "arch/x86_64/exceptions.hpp"
+#include "arch/x86_64/instructions.hpp"
+#include "core/console.hpp"
+#include "core/cpu.hpp"
+#include "core/failure.hpp"
+#include "core/machine.hpp"
+#include "core/resume.hpp"
+#include "core/run_cpu_steps.hpp"
+
+namespace bulkhead {
+
+namespace {
+
+constexpr u64 nmi_vector = 2;
+
+[[noreturn]] void stop_this_cpu() {
+    for (;;) {
+        arch::cli();
+        arch::hlt();
+    }
+}
+
+void describe(Text& line, const ExceptionFrame& frame) {
+    line << "hypervisor: " << exception_name(frame.vector) << " (" << Hex{frame.error_code} << ") at "
+         << Hex{frame.rip, 16} << ", cr2 " << Hex{arch::read_cr2(), 16} << ", rsp " << Hex{frame.rsp, 16};
+}
+
+void print_registers(const ExceptionFrame& frame) {
+    for (u32 first = 0; first < 16; first += 4) {
+        Line<160> line;
+        line << "hypervisor:";
+        for (u32 i = first; i < first + 4; ++i)
+            line << " r" << i << " " << Hex{frame.gpr[i], 16};
+        console::emergency(line.view());
+    }
+}
+
+[[noreturn]] void fail_machine(const ExceptionFrame& frame) {
+    Line<160> line;
+    describe(line, frame);
+    console::emergency(line.view());
+    print_registers(frame);
+    console::emergency("hypervisor: something shared may be damaged; this core stops");
+    stop_this_cpu();
+}
+
+} // namespace
+
+extern "C" void handle_exception(const ExceptionFrame& frame) {
+    const bool own_tables = on_private_stack(reinterpret_cast<u64>(&frame));
+    if (frame.vector == nmi_vector) {
+        if (own_tables)
+            ++this_cpu().nmis;
+        return;
+    }
+    if (!own_tables)
+        fail_machine(frame);
+    Cpu& cpu = this_cpu();
+    Guest* guest = cpu.core->guest;
+    if (cpu.in_failure || guest == nullptr || !cpu.core->running.load() || guest->devices_lock.is_locked() ||
+        console::is_locked())
+        fail_machine(frame);
+    cpu.in_failure = true;
+    {
+        Log line;
+        line << "guest " << guest->name << " vCPU " << cpu.core->id
+             << " stopped: a fault of the hypervisor while it served it";
+    }
+    Line<160> line;
+    describe(line, frame);
+    console::print(line.view());
+    // The stack below is given up: the core goes on in its run loop, without its guest.
+    continue_on_stack(arch::read_cr3(), layout::per_cpu_stack + layout::per_cpu_stack_size, resume_without_guest,
+                      cpu.index);
+}
+
+} // namespace bulkhead
+
+// clang's stack protector (-mstack-protector-guard=global).
+extern "C" {
+bulkhead::u64 __stack_chk_guard = 0x595e9fbd94fda766;
+[[noreturn]] void __stack_chk_fail() { __builtin_trap(); }
+}

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Bulkhead authors
+#pragma once
+
+#include "arch/x86_64/hardware.hpp"
+#include "drivers/local_apic.hpp"
+
+namespace bulkhead {
+
+using CpuLocalApic = drivers::LocalApic<arch::CpuMsrs, arch::DeviceRegisters>;
+
+/// The running CPU's. One object serves all CPUs: it has no state but the mode.
+CpuLocalApic& local_apic();
+
+/// Where the xAPIC's registers are; before the first use of local_apic().
+void set_local_apic_address(HostPhysical address);
+
+} // namespace bulkhead

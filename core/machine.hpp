@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Bulkhead authors
+//
+// The one machine: what all CPUs share, built at boot and from then on changed only where a field says so.
+#pragma once
+
+#include <span>
+
+#include "arch/x86_64/layout.hpp"
+#include "boot/boot_info.hpp"
+#include "core/guest.hpp"
+
+namespace bulkhead {
+
+struct Machine {
+    BootInfo boot;                            ///< a copy; its arrays are reached through handed()
+    std::span<Vcpu> cores;                    ///< one a CPU, in the order of BootInfo::cpus
+    std::span<Guest> guests;                  ///< in the order of the configuration
+    std::span<ConsoleSource> console_sources; ///< likewise
+    u32 service_cpu = 0;                      ///< drains consoles and takes the UART's NMI
+    u64 tsc_khz = 0;
+    u64 apic_timer_hz = 0;       ///< what the local APIC's timer counts before its divider
+    u64 wait_ticks = 0;          ///< TSC ticks of hardware waits while booting
+    u64 memory_kept = 0;         ///< bytes, besides second-stage tables and pristine files
+    u64 second_stage_tables = 0; ///< bytes
+    HostPhysical firmware_root;  ///< page tables for calls of UEFI runtime services
+    std::atomic<bool> go{false}; ///< everything is built and sealed: enter the guests
+    std::atomic<u32> running_guests{0};
+};
+
+extern constinit Machine machine;
+
+/// An array of BootInfo, in the handoff window.
+template <class T> std::span<const T> handed(const PhysicalArray<T>& array) {
+    const u64 offset = array.address - machine.boot.handoff.start;
+    return {reinterpret_cast<const T*>(layout::handoff + offset), array.count};
+}
+
+/// The physical address of an object in the hypervisor's image.
+inline HostPhysical image_physical(const void* object) {
+    return machine.boot.image.start + (reinterpret_cast<u64>(object) - layout::image);
+}
+
+/// An NMI for the core, after `request` was set for it. Cheap and safe from any CPU.
+void kick(Vcpu& core, VcpuRequest request);
+
+/// Power-off through the firmware's runtime services; halts if that returns. Only when no guest runs any more.
+[[noreturn]] void power_off_machine();
+
+} // namespace bulkhead

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Bulkhead authors
+//
+// The hypervisor's table of contents, and the only file that sees both backends.
+#include "arch/x86_64/entry.hpp"
+#include "core/boot_report.hpp"
+#include "core/boot_stages.hpp"
+#include "core/build_machine.hpp"
+#include "core/resume.hpp"
+#include "core/run_cpu.hpp"
+#include "svm/backend.hpp"
+
+namespace bulkhead {
+
+namespace {
+
+constinit std::span<const CpuPlan> cpu_plans; // in the shared area
+
+void run_cpu_of_this_vendor(u32 index) {
+    switch (this_vendor()) {
+    case Vendor::Amd:
+        run_cpu<svm::Backend>(index, cpu_plans[index].resources);
+    }
+    __builtin_unreachable();
+}
+
+} // namespace
+
+void resume_without_guest(u32) {
+    switch (this_vendor()) {
+    case Vendor::Amd: {
+        RunLoop<svm::Backend> loop(svm::this_backend());
+        loop.abandon();
+        loop.run();
+    }
+    }
+    __builtin_unreachable();
+}
+
+extern "C" [[noreturn]] void ap_main(u32 index) {
+    report_arrival();
+    run_cpu_of_this_vendor(index);
+    __builtin_unreachable();
+}
+
+extern "C" [[noreturn]] void hv_main(const BootInfo& handed_over) {
+    take_boot_info(handed_over);
+    start_console();
+    prepare_exceptions();
+    decide_vendor(svm::Backend::detect());
+    MachineBuilder builder(machine.boot);
+    or_halt("memory", builder.take_over_memory());
+    or_halt("guests", builder.create_objects());
+    calibrate_clocks();
+    svm::Backend::prepare_shared(common_msr_conditions());
+    or_halt("page tables", builder.build_tables({make_second_stage<NptFormat>, make_parked_stage<NptFormat>}));
+    builder.seal();
+    cpu_plans = builder.plans();
+    start_other_cpus(builder.plans(), builder.trampoline_root());
+    start_guest_clocks();
+    announce_plan();
+    continue_on_stack(cpu_plans[0].root.value, layout::per_cpu_stack + layout::per_cpu_stack_size,
+                      run_cpu_of_this_vendor, 0);
+}
+
+} // namespace bulkhead

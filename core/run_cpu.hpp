@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Bulkhead authors
+//
+// The way of a CPU from its own page tables into its run loop.
+#pragma once
+
+#include <new>
+
+#include "core/guest_builder.hpp"
+#include "core/run_cpu_steps.hpp"
+#include "core/run_loop.hpp"
+
+namespace bulkhead {
+
+/// Builds the guest if this core runs its first vCPU, and puts the vCPU at its start. The guest's other vCPUs wait.
+template <Backend B> void prepare_vcpu(B& backend, Vcpu& core) {
+    prepare_vcpu_state(this_cpu(), core);
+    backend.set_parked(true);
+    if (core.id != 0)
+        return;
+    BuildTimes times;
+    const Result<EntryState> entry = build_guest_memory(*core.guest, times);
+    core.build_ticks = times.zeroing + times.copying;
+    if (!entry)
+        return report_unbuildable_guest(core, entry.error());
+    backend.reset(*entry);
+    backend.set_parked(false);
+    core.running.store(true);
+}
+
+/// `index`: in BootInfo::cpus. On the CPU's final tables and stack.
+template <Backend B> [[noreturn]] void run_cpu(u32 index, const CpuResources& resources) {
+    Cpu& cpu = *new (&this_cpu()) Cpu;
+    cpu.index = index;
+    cpu.core = &machine.cores[index];
+    initialize_cpu(cpu);
+    B& backend = *new (reinterpret_cast<void*>(layout::per_cpu_vendor)) B;
+    if (const Result<void> started = backend.start(resources); !started)
+        halt_boot("a CPU cannot run guests", started.error());
+    if (cpu.core->guest != nullptr)
+        prepare_vcpu(backend, *cpu.core);
+    cpu.core->ready.store(true);
+    wait_for_go(cpu);
+    RunLoop<B>(backend).run();
+}
+
+} // namespace bulkhead

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Bulkhead authors
+#include "core/run_cpu_steps.hpp"
+
+#include "arch/x86_64/control_bits.hpp"
+#include "arch/x86_64/descriptor_tables.hpp"
+#include "arch/x86_64/hardware.hpp"
+#include "arch/x86_64/msr_numbers.hpp"
+#include "core/boot_report.hpp"
+#include "core/console.hpp"
+#include "core/failure.hpp"
+#include "core/local_apic_of_cpu.hpp"
+#include "core/machine.hpp"
+#include "core/service.hpp"
+
+namespace bulkhead {
+
+namespace {
+constexpr u32 cpuid_x2apic = 1u << 21;            // CPUID 1 ECX
+constexpr u32 cpuid_xsave = 1u << 26;             // CPUID 1 ECX
+constexpr u32 cpuid_arch_capabilities = 1u << 29; // CPUID 7 EDX
+} // namespace
+
+void initialize_cpu(Cpu& cpu) {
+    build_gdt(cpu.gdt, cpu.tss);
+    load_descriptor_tables(cpu.gdt);
+    // EM and TS are clear: the guest's FPU state stays in the CPU, and its XSETBV is executed here.
+    arch::write_cr0((arch::read_cr0() | cr0::WP | cr0::NE | cr0::MP) & ~(cr0::EM | cr0::TS | cr0::CD | cr0::NW));
+    const bool has_xsave = (arch::cpuid(1).ecx & cpuid_xsave) != 0;
+    arch::write_cr4(cr4::PAE | cr4::MCE | cr4::OSFXSR | cr4::OSXMMEXCPT | cr4::PGE | (has_xsave ? cr4::OSXSAVE : 0));
+    if (has_xsave)
+        arch::write_xcr0(xcr0::X87);
+    const bool has_x2apic = (arch::cpuid(1).ecx & cpuid_x2apic) != 0;
+    if (const Result<void> enabled = local_apic().enable(has_x2apic); !enabled)
+        halt_boot("local APIC", enabled.error());
+    cpu.apic_id = local_apic().id();
+}
+
+u64 host_microcode_revision() {
+    arch::write_msr(msr::IA32_BIOS_SIGN_ID, 0); // SDM 3A 10.11.7.1: CPUID 1 then loads it
+    arch::cpuid(1);
+    return arch::read_msr(msr::IA32_BIOS_SIGN_ID);
+}
+
+u64 host_arch_capabilities() {
+    const bool present = arch::cpuid(0).eax >= 7 && (arch::cpuid(7).edx & cpuid_arch_capabilities) != 0;
+    return present ? arch::read_msr(msr::IA32_ARCH_CAPABILITIES) : 0;
+}
+
+void prepare_vcpu_state(Cpu& cpu, Vcpu& core) {
+    VcpuState& state = cpu.vcpu;
+    const auto host = [](u32 leaf, u32 subleaf) { return arch::cpuid(leaf, subleaf); };
+    state.cpuid = GuestCpuid(host, {.virtual_apic_id = core.id,
+                                    .cpu_count = static_cast<u32>(core.guest->vcpus.size()),
+                                    .tsc_hz = machine.tsc_khz * 1000,
+                                    .apic_bus_hz = machine.apic_timer_hz});
+    state.cpuid.update({});
+    state.apic = VirtualApic(core.id);
+    state.msrs = initial_msr_state(state.cpuid, local_apic().is_x2apic(), core.id == 0, host_microcode_revision(),
+                                   host_arch_capabilities());
+    local_apic().reset_for_guest();
+}
+
+void report_unbuildable_guest(Vcpu& core, const Error& error) {
+    Log() << "guest " << core.guest->name << " not started: " << error.what << " (" << error.value << ")";
+    core.guest->stop_reason.store(StopReason::Failed);
+    leave_guest(core);
+}
+
+void wait_for_go(Cpu& cpu) {
+    if (cpu.index == 0) {
+        for (const Vcpu& core : machine.cores)
+            while (core.present && !core.ready.load())
+                arch::pause();
+        announce_start();
+        if (cpu.index == machine.service_cpu)
+            start_service();
+        machine.go.store(true);
+        return;
+    }
+    while (!machine.go.load())
+        arch::pause();
+    if (cpu.index == machine.service_cpu)
+        start_service();
+}
+
+bool on_private_stack(u64 stack) { return stack >= layout::per_cpu && stack < layout::per_cpu_end; }
+
+void halt_boot(std::string_view what, const Error& error) {
+    Log() << "not started: " << what << ": " << error.what << " (" << Hex{error.value} << ")";
+    for (;;) {
+        arch::cli();
+        arch::hlt();
+    }
+}
+
+} // namespace bulkhead

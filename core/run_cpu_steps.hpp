@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Bulkhead authors
+#pragma once
+
+#include "base/result.hpp"
+#include "core/cpu.hpp"
+
+namespace bulkhead {
+
+/// Descriptor tables, control registers and local APIC of this CPU.
+void initialize_cpu(Cpu& cpu);
+
+/// What a vCPU sees of its CPU: CPUID, MSRs, APIC.
+void prepare_vcpu_state(Cpu& cpu, Vcpu& core);
+
+/// The guest's files cannot be started: says why. The guest counts as failed.
+void report_unbuildable_guest(Vcpu& core, const Error& error);
+
+/// All cores meet here; the bootstrap processor lets them go. The service CPU takes over the console.
+void wait_for_go(Cpu& cpu);
+
+/// Booting cannot go on: says why and stops this CPU for good.
+[[noreturn]] void halt_boot(std::string_view what, const Error& error);
+
+/// Whether the CPU is on its own tables, so that this_cpu() exists. `stack`: an address on the stack in use.
+bool on_private_stack(u64 stack);
+
+/// The host's values of MSRs that a guest's view is made of.
+u64 host_microcode_revision();
+u64 host_arch_capabilities();
+
+} // namespace bulkhead

@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Bulkhead authors
+//
+// The life of a core: enter, decode, decide, apply. Generic over the vendor; the decisions are plain functions in
+// core/handlers and the policy files. docs/exit-path.md walks through it.
+#pragma once
+
+#include "core/backend.hpp"
+#include "core/console.hpp"
+#include "core/control_access.hpp"
+#include "core/cpu.hpp"
+#include "core/failure.hpp"
+#include "core/guest_operand.hpp"
+#include "core/guest_view.hpp"
+#include "core/handlers.hpp"
+#include "core/instruction_fetch.hpp"
+#include "core/local_apic_of_cpu.hpp"
+#include "core/machine.hpp"
+#include "devices/port_map.hpp"
+
+namespace bulkhead {
+
+template <Backend B> class RunLoop {
+public:
+    explicit RunLoop(B& backend) : backend_(backend), cpu_(this_cpu()), core_(*this_cpu().core) {}
+
+    [[noreturn]] void run() {
+        serve_requests(); // of a signal that came before NMIs were held back
+        for (;;) {
+            const VmExit exit = backend_.enter();
+            ++core_.exits[static_cast<u32>(exit.reason)];
+            dispatch(exit);
+        }
+    }
+
+    /// The core's guest, if it has one, runs no more: stopped or failed by whoever called this.
+    void leave() {
+        if (!core_.running.load())
+            return;
+        backend_.set_parked(true);
+        local_apic().reset_for_guest();
+        leave_guest(core_);
+    }
+
+    /// After a fault of the hypervisor's own while it served the guest.
+    void abandon() {
+        core_.guest->stop_reason.store(StopReason::Failed);
+        leave();
+        cpu_.in_failure = false;
+    }
+
+private:
+    void dispatch(const VmExit& exit) {
+        using enum ExitReason;
+        switch (exit.reason) {
+        case Cpuid:
+            return on_cpuid(exit);
+        case Io:
+            return on_io(exit);
+        case MsrRead:
+            return on_msr_read(exit);
+        case MsrWrite:
+            return on_msr_write(exit);
+        case Hypercall:
+            return on_hypercall(exit);
+        case SecondStageFault:
+            return on_second_stage_fault(exit);
+        case Nmi:
+            return on_nmi();
+        case ControlRegister:
+            return on_control_register(exit);
+        case XSetBv:
+            return on_xsetbv(exit);
+        case CacheInvalidate: // of a guest without devices: nothing to write back that anybody would see
+        case Needless:
+            return on_ignored(exit);
+        case UndefinedInstruction:
+            return inject(undefined_instruction);
+        case RefusedInstruction:
+            return inject(general_protection);
+        case DebugException:
+            if (backend_.take_debug_exception())
+                return inject(debug_exception);
+            return;
+        case AlignmentCheck:
+            return inject(alignment_check);
+        case NmiWindow:
+            return backend_.nmi_window();
+        case Init: // the physical signal, which no guest can send: platforms use it for warm resets of one CPU
+            return;
+        case MachineCheck:
+            return fail(exit, "machine check: the hardware reported an error on this core", 0);
+        case TripleFault:
+            return fail(exit, "triple fault", 0);
+        case EntryFailure:
+            return fail(exit, "the CPU refused the guest's state", exit.raw[0]);
+        case Unknown:
+            return fail(exit, "exit that nothing of ours asks for", exit.raw[0]);
+        }
+    }
+
+    void on_cpuid(const VmExit& exit) {
+        if (!complete(exit, intercepted_cpuid)) [[unlikely]]
+            return;
+        Registers& registers = cpu_.registers;
+        const CpuidRegisters& answer =
+            cpu_.vcpu.cpuid.lookup(static_cast<u32>(registers.rax()), static_cast<u32>(registers.rcx()));
+        registers.rax() = answer.eax;
+        registers.rbx() = answer.ebx;
+        registers.rcx() = answer.ecx;
+        registers.rdx() = answer.edx;
+    }
+
+    void on_io(const VmExit& exit) {
+        const IoAccess& io = exit.io;
+        Registers& registers = cpu_.registers;
+        if (find_port_device(io.port) == PortDevice::None && !io.string) [[likely]] {
+            if (io.in)
+                registers.rax() = merge_port_value(registers.rax(), ~0u, io.size);
+            backend_.advance(exit.next_rip);
+            return;
+        }
+        if (io.string)
+            return on_string_io(exit);
+        PowerRequest power = PowerRequest::None;
+        if (io.in)
+            registers.rax() = merge_port_value(
+                registers.rax(), read_device_port(*core_.guest, io.port, io.size, backend_.guest_tsc()), io.size);
+        else
+            power = write_device_port(*core_.guest, io.port, io.size, static_cast<u32>(registers.rax()));
+        backend_.advance(exit.next_rip);
+        if (power != PowerRequest::None)
+            stop(power == PowerRequest::Reset ? StopReason::Reset : StopReason::PowerOff);
+    }
+
+    void on_msr_read(const VmExit& exit);
+    void on_msr_write(const VmExit& exit);
+    void on_apic_write(const ApicAccess& access, u32 number);
+    void on_string_io(const VmExit& exit);
+    void on_second_stage_fault(const VmExit& exit);
+    void on_control_register(const VmExit& exit);
+    void finish(const EmulationResult& result, const VmExit& exit, unsigned length);
+    void apply(const ControlUpdate& update);
+
+    void on_hypercall(const VmExit& exit) {
+        // Only kernels: a process of the guest's could otherwise ask in its name.
+        if (backend_.paging().cpl != 0)
+            return inject(undefined_instruction);
+        if (complete(exit, backend_.hypercall_instruction()))
+            cpu_.registers.rax() = hypercall(core_, cpu_.registers);
+    }
+
+    void on_ignored(const VmExit& exit) {
+        const Result<Instruction> instruction = fetch();
+        if (!instruction)
+            return fail(exit, instruction.error().what, instruction.error().value);
+        if (exit.reason == ExitReason::Needless)
+            cpu_.registers.set_edx_eax(backend_.guest_tsc()); // RDTSC
+        backend_.advance(backend_.rip() + instruction->length);
+    }
+
+    void on_xsetbv(const VmExit& exit) {
+        const Registers& registers = cpu_.registers;
+        const u64 value = registers.edx_eax();
+        if (backend_.paging().cpl != 0 || static_cast<u32>(registers.rcx()) != 0 ||
+            !is_valid_xcr0(value, cpu_.vcpu.cpuid.xcr0_mask()))
+            return inject(general_protection);
+        if (!complete(exit, intercepted_xsetbv))
+            return;
+        arch::write_xcr0(value);
+        update_cpuid();
+    }
+
+    void on_nmi() {
+        backend_.take_nmi();
+        serve_requests();
+    }
+
+    void serve_requests() {
+        const u32 requests = core_.requests.exchange(0);
+        if ((requests & request_stop) != 0)
+            leave();
+        if ((requests & request_input) != 0 && core_.running.load())
+            take_input(*core_.guest);
+        if ((requests & request_nmi) != 0 && core_.running.load())
+            backend_.raise_guest_nmi();
+        if (cpu_.index == machine.service_cpu) {
+            console::serve();
+            if ((requests & request_power_off) != 0)
+                power_off_machine();
+        }
+    }
+
+    /// Moves RIP behind the intercepted instruction. False: the guest is to be entered as it is, since the instruction
+    /// is not there any more, or it was stopped.
+    bool complete(const VmExit& exit, InterceptedInstruction expected) {
+        u64 next = exit.next_rip;
+        if (next == 0) {
+            const u64 rip = backend_.rip();
+            unsigned length = 0;
+            if (backend_.is_common_code()) [[likely]]
+                length = instruction_length_fast(core_.guest->memory, backend_.cr3(), rip, expected);
+            if (length == 0) [[unlikely]] {
+                length = decode_length(exit, expected);
+                if (length == 0)
+                    return false;
+            }
+            next = rip + length;
+        }
+        backend_.advance(next);
+        return true;
+    }
+
+    [[gnu::noinline]] unsigned decode_length(const VmExit& exit, InterceptedInstruction expected) {
+        const Result<unsigned> length =
+            instruction_length(core_.guest->memory, backend_.paging(), code_location(backend_), expected.operation);
+        if (!length)
+            fail(exit, length.error().what, length.error().value);
+        return length.value_or(0);
+    }
+
+    Result<Instruction> fetch() { return fetch_and_decode(core_.guest->memory, backend_); }
+
+    void inject(GuestException exception) {
+        ++core_.injected;
+        backend_.inject(exception);
+    }
+
+    /// A fault of an access that we made in the guest's place.
+    void inject_fault(const GuestFault& fault, const VmExit& exit);
+
+    void update_cpuid() {
+        cpu_.vcpu.cpuid.update({.cr4 = guest_controls(backend_, cpu_.vcpu).cr4,
+                                .xcr0 = has_xsave() ? arch::read_xcr0() : 1,
+                                .apic_enabled = true});
+    }
+    [[nodiscard]] bool has_xsave() const { return cpu_.vcpu.cpuid.xcr0_mask() != 0; }
+
+    void stop(StopReason reason) {
+        begin_stop(*core_.guest, reason, core_);
+        leave();
+    }
+
+    [[gnu::noinline]] void fail(const VmExit& exit, std::string_view what, u64 value) {
+        if (!core_.running.load()) // the parked context: there is nothing to stop
+            return report_parked_failure(core_, exit);
+        backend_.load_rsp();
+        print_failure(core_,
+                      {.what = what,
+                       .value = value,
+                       .reason = exit.reason,
+                       .raw = {exit.raw[0], exit.raw[1], exit.raw[2]},
+                       .rip = backend_.rip(),
+                       .paging = backend_.paging()},
+                      cpu_.registers);
+        stop(StopReason::Failed);
+    }
+
+    B& backend_;
+    Cpu& cpu_;
+    Vcpu& core_;
+};
+
+} // namespace bulkhead
+
+#include "core/run_loop_slow.hpp" // the exits whose cost does not count

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Bulkhead authors
+//
+// The exits of RunLoop whose cost does not count, or that need the instruction decoded. Included by core/run_loop.hpp.
+#pragma once
+
+#include "core/mmio_emulation.hpp"
+#include "core/string_io.hpp"
+
+namespace bulkhead {
+
+template <Backend B> void RunLoop<B>::on_msr_read(const VmExit& exit) {
+    const u32 number = static_cast<u32>(cpu_.registers.rcx());
+    const MsrResult result = read_msr(cpu_.vcpu.msrs, guest_controls(backend_, cpu_.vcpu), number);
+    u64 value = result.value;
+    switch (result.effect) {
+    case MsrEffect::Done:
+        break;
+    case MsrEffect::Apic: {
+        const ApicAccess access = cpu_.vcpu.apic.read(number);
+        if (access.kind != ApicAccess::Kind::Done && access.kind != ApicAccess::Kind::Hardware)
+            return inject(general_protection);
+        value = access.kind == ApicAccess::Kind::Hardware ? local_apic().read(number) : access.value;
+        break;
+    }
+    case MsrEffect::TscDeadline:
+        value = arch::read_msr(msr::IA32_TSC_DEADLINE);
+        value = value == 0 ? 0 : value + backend_.tsc_offset();
+        break;
+    case MsrEffect::Unknown:
+        report_unknown_msr(core_, cpu_.vcpu.reported_msrs, number, false);
+        return inject(general_protection);
+    case MsrEffect::Fault:
+    case MsrEffect::Efer:
+    case MsrEffect::Tsc:
+    case MsrEffect::KvmWallClock:
+    case MsrEffect::KvmSystemTime:
+        return inject(general_protection);
+    }
+    if (complete(exit, intercepted_rdmsr))
+        cpu_.registers.set_edx_eax(value);
+}
+
+template <Backend B> void RunLoop<B>::on_msr_write(const VmExit& exit) {
+    const u32 number = static_cast<u32>(cpu_.registers.rcx());
+    const u64 value = cpu_.registers.edx_eax();
+    const MsrResult result =
+        write_msr(cpu_.vcpu.msrs, guest_controls(backend_, cpu_.vcpu), cpu_.vcpu.cpuid, number, value);
+    switch (result.effect) {
+    case MsrEffect::Done:
+        break;
+    case MsrEffect::Apic: {
+        const ApicAccess access = cpu_.vcpu.apic.write(number, value);
+        if (access.kind == ApicAccess::Kind::Fault)
+            return inject(general_protection);
+        // Before the access is carried out: what it sends may arrive with the next entry, behind this instruction.
+        if (!complete(exit, intercepted_wrmsr))
+            return;
+        return on_apic_write(access, number);
+    }
+    case MsrEffect::Efer: {
+        if (!complete(exit, intercepted_wrmsr))
+            return;
+        ControlState real = backend_.controls();
+        real.efer = result.value;
+        return backend_.set_controls(real);
+    }
+    case MsrEffect::Tsc:
+        if (complete(exit, intercepted_wrmsr))
+            backend_.set_tsc_offset(result.value - arch::read_tsc());
+        return;
+    case MsrEffect::TscDeadline:
+        if (complete(exit, intercepted_wrmsr))
+            arch::write_msr(msr::IA32_TSC_DEADLINE, value == 0 ? 0 : value - backend_.tsc_offset());
+        return;
+    case MsrEffect::KvmSystemTime:
+        if (!set_system_time(*core_.guest, cpu_.vcpu, result.value))
+            return inject(general_protection);
+        break;
+    case MsrEffect::KvmWallClock:
+        if (!set_wall_clock(*core_.guest, result.value))
+            return inject(general_protection);
+        break;
+    case MsrEffect::Unknown:
+        report_unknown_msr(core_, cpu_.vcpu.reported_msrs, number, true);
+        return inject(general_protection);
+    case MsrEffect::Fault:
+        return inject(general_protection);
+    }
+    complete(exit, intercepted_wrmsr);
+}
+
+template <Backend B> void RunLoop<B>::on_apic_write(const ApicAccess& access, u32 number) {
+    if (access.kind == ApicAccess::Kind::Hardware)
+        local_apic().write(number, access.value);
+    else if (access.kind == ApicAccess::Kind::Interrupt && send_command(core_, access.command))
+        backend_.raise_guest_nmi();
+}
+
+template <Backend B> void RunLoop<B>::inject_fault(const GuestFault& fault, const VmExit& exit) {
+    switch (fault.kind) {
+    case GuestFault::Kind::page_fault:
+        backend_.set_cr2(fault.address);
+        return inject({14, fault.error_code});
+    case GuestFault::Kind::general_protection:
+        return inject({13, fault.error_code});
+    case GuestFault::Kind::stack_fault:
+        return inject({12, fault.error_code});
+    case GuestFault::Kind::not_ram:
+        return fail(exit, "page table or operand outside of the guest's memory", fault.address);
+    }
+}
+
+template <Backend B> void RunLoop<B>::on_control_register(const VmExit& exit) {
+    const Result<Instruction> instruction = fetch();
+    if (!instruction)
+        return fail(exit, instruction.error().what, instruction.error().value);
+    backend_.load_rsp();
+    Registers& registers = cpu_.registers;
+    const GuestControls now = guest_controls(backend_, cpu_.vcpu);
+    const ControlAccess access = decode_control_access(
+        *instruction, now, {.cr2 = backend_.cr2(), .cr8 = local_apic().read(drivers::apic::TPR) >> 4}, registers);
+    if (access.kind == ControlAccess::Kind::Other)
+        return fail(exit, "a control register access that is not emulated", static_cast<u64>(instruction->operation));
+    if (access.kind == ControlAccess::Kind::Read) {
+        registers.gpr[access.reg] = access.value;
+        backend_.store_rsp();
+        return backend_.advance(backend_.rip() + instruction->length);
+    }
+    const std::optional<ControlUpdate> update =
+        access.kind == ControlAccess::Kind::WriteCr0
+            ? write_cr0(now, access.value, backend_.code_mode() == CpuMode::bits64)
+            : write_cr4(now, access.value, cpu_.vcpu.cpuid);
+    if (!update)
+        return inject(general_protection);
+    backend_.advance(backend_.rip() + instruction->length);
+    apply(*update);
+}
+
+template <Backend B> void RunLoop<B>::apply(const ControlUpdate& update) {
+    const GuestControls& controls = update.controls;
+    cpu_.vcpu.cr0_guest_bits = controls.cr0 & (cr0::CD | cr0::NW);
+    cpu_.vcpu.cr4_mce = (controls.cr4 & cr4::MCE) != 0;
+    backend_.set_controls({real_cr0(controls.cr0), real_cr4(controls.cr4), controls.efer});
+    backend_.intercept_control_reads(cpu_.vcpu.cr0_guest_bits != 0, !cpu_.vcpu.cr4_mce);
+    if (update.cpuid_changes)
+        update_cpuid();
+}
+
+template <Backend B> void RunLoop<B>::on_second_stage_fault(const VmExit& exit) {
+    const u64 address = exit.fault.guest_physical;
+    const GuestAddressClass where = core_.guest->memory_map.classify({address});
+    if (where == GuestAddressClass::NotTheGuests || where == GuestAddressClass::Ram)
+        return fail(exit,
+                    exit.fault.execute ? "execution outside of the guest's memory"
+                    : exit.fault.write ? "write outside of the guest's memory"
+                                       : "read outside of the guest's memory",
+                    address);
+    if (exit.fault.execute)
+        return fail(exit, "execution where there is no memory", address);
+    if (exit.fault.page_walk)
+        return fail(exit, "page table where there is no memory", address);
+    const Result<Instruction> instruction = fetch();
+    if (!instruction)
+        return fail(exit, instruction.error().what, instruction.error().value);
+    backend_.load_rsp();
+    const GuestView view = guest_view(core_.guest->memory, backend_);
+    u64 flags = backend_.rflags();
+    DeviceMemory device(*core_.guest);
+    const EmulationResult result =
+        emulate_mmio({*instruction, view, cpu_.registers, flags, backend_.rip(), {address}}, device);
+    backend_.store_rsp();
+    backend_.set_rflags(flags);
+    finish(result, exit, instruction->length);
+}
+
+template <Backend B> void RunLoop<B>::on_string_io(const VmExit& exit) {
+    const Result<Instruction> instruction = fetch();
+    if (!instruction)
+        return fail(exit, instruction.error().what, instruction.error().value);
+    const GuestView view = guest_view(core_.guest->memory, backend_);
+    DevicePorts ports(*core_.guest, backend_.guest_tsc());
+    const EmulationResult result = emulate_string_io(*instruction, view, cpu_.registers, backend_.rflags(), ports);
+    finish(result, exit, instruction->length);
+    if (ports.power() != PowerRequest::None && core_.running.load())
+        stop(ports.power() == PowerRequest::Reset ? StopReason::Reset : StopReason::PowerOff);
+}
+
+template <Backend B> void RunLoop<B>::finish(const EmulationResult& result, const VmExit& exit, unsigned length) {
+    switch (result.kind) {
+    case EmulationResult::Kind::advance:
+        return backend_.advance(backend_.rip() + length);
+    case EmulationResult::Kind::again:
+        return;
+    case EmulationResult::Kind::fault:
+        return inject_fault(result.fault, exit);
+    case EmulationResult::Kind::not_emulable:
+        return fail(exit, "an instruction that is not emulated on device memory", exit.fault.guest_physical);
+    }
+}
+
+} // namespace bulkhead

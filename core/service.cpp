@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Bulkhead authors
+#include "core/service.hpp"
+
+#include "arch/x86_64/entry.hpp"
+#include "core/console.hpp"
+#include "core/cpu.hpp"
+#include "core/local_apic_of_cpu.hpp"
+#include "core/machine.hpp"
+#include "drivers/io_apic.hpp"
+
+namespace bulkhead {
+
+namespace {
+
+/// The UART's interrupt becomes an edge NMI of the service CPU: it costs nothing until a key is pressed.
+Result<void> route_uart(u32 apic_id) {
+    const std::span<const IoApicInfo> io_apics = handed(machine.boot.io_apics);
+    const drivers::IsaInterrupt interrupt =
+        drivers::find_isa_interrupt(machine.boot.console_irq, handed(machine.boot.overrides));
+    const std::optional<drivers::IoApicPin> pin = drivers::find_io_apic_pin(interrupt.gsi, io_apics);
+    if (!pin)
+        return fail("no I/O APIC has the console's interrupt", interrupt.gsi);
+    arch::DeviceRegisters registers(io_apics[pin->io_apic].address);
+    return drivers::IoApic(registers).route_nmi(pin->pin, apic_id, interrupt.active_low);
+}
+
+} // namespace
+
+u32 choose_service_cpu() {
+    if (machine.boot.service_cpu < machine.cores.size())
+        return machine.boot.service_cpu;
+    for (const Vcpu& core : machine.cores)
+        if (core.guest == nullptr && core.present && core.apic_id < 255) // what an I/O APIC can reach
+            return core.cpu;
+    return machine.guests.empty() ? 0 : machine.guests[0].vcpus[0]->cpu;
+}
+
+void start_service() {
+    if (machine.boot.console_port == 0)
+        return;
+    if (const Result<void> routed = route_uart(this_cpu().apic_id); !routed)
+        Log() << "typed input does not work: " << routed.error().what << " (" << routed.error().value << ")";
+    console::start_service(machine.console_sources);
+}
+
+void kick(Vcpu& core, VcpuRequest request) {
+    core.requests.fetch_or(request);
+    static_cast<void>(local_apic().send_ipi(core.apic_id, drivers::IpiMode::Nmi)); // the ID was checked at boot
+}
+
+namespace {
+
+// UEFI 2.10 8.5.1: ResetSystem(EfiResetShutdown, EFI_SUCCESS, 0, NULL).
+[[noreturn]] void call_reset_system(u32 type) {
+    using ResetSystem = void(__attribute__((ms_abi))*)(u64 type, u64 status, u64 size, void* data);
+    reinterpret_cast<ResetSystem>(machine.boot.efi_reset_system.value)(type, 0, 0, nullptr);
+    console::emergency("the firmware did not power off: it is safe to switch the machine off now");
+    for (;;)
+        arch::hlt();
+}
+
+} // namespace
+
+void power_off_machine() {
+    Log() << "all guests are off: powering off";
+    console::flush();
+    constexpr u32 efi_reset_shutdown = 2;
+    // The firmware's own memory is mapped for this call only, and no stack but the one in the image is.
+    continue_on_stack(machine.firmware_root.value, reinterpret_cast<u64>(boot_stack_end), call_reset_system,
+                      efi_reset_shutdown);
+}
+
+} // namespace bulkhead

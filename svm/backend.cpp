@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Bulkhead authors
+#include "svm/backend.hpp"
+
+#include "arch/x86_64/control_bits.hpp"
+#include "arch/x86_64/instructions.hpp"
+#include "arch/x86_64/msr_numbers.hpp"
+#include "core/control_registers.hpp"
+#include "core/machine.hpp"
+
+namespace bulkhead::svm {
+
+namespace {
+
+// The frames at layout::per_cpu_frames.
+constexpr u64 parked_frame = 1;
+constexpr u64 host_save_frame = 2;
+
+alignas(page_size) constinit SvmMsrMap msr_permissions{};
+alignas(page_size) constinit std::array<u8, 12 * KiB> io_permissions{}; // APM 2 15.10.1: no port is the guest's own
+
+constexpr u64 dr6_bs = 1u << 14;
+constexpr u64 dr6_reset = 0xffff0ff0;
+constexpr u64 dr7_reset = 0x400;
+constexpr u64 rflags_fixed = 2;
+constexpr u64 pat_reset = 0x0007040600070406;
+
+// Attributes of flat segments: APM 2 15.5.1 keeps descriptor bits 47:40 and 55:52.
+constexpr u16 code_64 = 0xa9b;
+constexpr u16 code_16 = 0x09b;
+constexpr u16 data_flat = 0xc93;
+constexpr u16 data_16 = 0x093;
+constexpr u16 ldt = 0x082;
+// Type 9, not 11 (busy): QEMU's TCG checks user-mode port access by the TSS for type 9 only; AMD's hardware ignores it.
+constexpr u16 tss = 0x089;
+
+// design rule "always intercepted", with why in docs/exit-path.md.
+constexpr Intercepts guest_intercepts{
+    .cr_write = 1u << 4,
+    .exceptions = 1u << 1 | 1u << 17 | 1u << 18,
+    .misc1 = INTERCEPT_NMI | INTERCEPT_INIT | INTERCEPT_CR0_SEL_WRITE | INTERCEPT_RDPMC | INTERCEPT_CPUID |
+             INTERCEPT_INVD | INTERCEPT_INVLPGA | INTERCEPT_IOIO_PROT | INTERCEPT_MSR_PROT | INTERCEPT_FERR_FREEZE |
+             INTERCEPT_SHUTDOWN,
+    .misc2 = INTERCEPT_VMRUN | INTERCEPT_VMMCALL | INTERCEPT_VMLOAD | INTERCEPT_VMSAVE | INTERCEPT_STGI |
+             INTERCEPT_CLGI | INTERCEPT_SKINIT | INTERCEPT_WBINVD | INTERCEPT_MONITOR | INTERCEPT_MWAIT |
+             INTERCEPT_MWAIT_ARMED | INTERCEPT_XSETBV | INTERCEPT_RDPRU,
+    .misc3 = INTERCEPT_INVLPGB | INTERCEPT_INVLPGB_ILLEGAL | INTERCEPT_MCOMMIT | INTERCEPT_TLBSYNC,
+};
+
+constexpr u32 guest_asid = 1;
+constexpr u32 parked_asid = 2;
+
+void set_flat_segments(SaveArea& save, u16 code_attributes, u16 data_attributes, u32 limit) {
+    save.cs = {0, code_attributes, limit, 0};
+    save.ss = save.ds = save.es = save.fs = save.gs = {0, data_attributes, limit, 0};
+    save.ldtr = {0, ldt, 0xffff, 0};
+    save.tr = {0, tss, 0xffff, 0};
+    save.gdtr = save.idtr = {0, 0, 0xffff, 0};
+}
+
+/// Whether a second exception during the delivery of a first makes a double fault: SDM 3A table 6-5, APM 2 table 8-8.
+constexpr bool is_contributory(u64 vector) { return vector == 0 || (vector >= 10 && vector <= 13); }
+constexpr bool makes_double_fault(u64 first, u64 second) {
+    return (is_contributory(first) && is_contributory(second)) ||
+           (first == 14 && (is_contributory(second) || second == 14));
+}
+
+} // namespace
+
+Result<Capabilities> Backend::detect() {
+    CapabilityWords words;
+    words.max_extended_leaf = arch::cpuid(0x80000000).eax;
+    words.extended_ecx = arch::cpuid(0x80000001).ecx;
+    words.basic_ecx = arch::cpuid(1).ecx;
+    if (words.max_extended_leaf >= 0x8000000a && (words.extended_ecx & 4) != 0) {
+        const CpuidRegisters leaf = arch::cpuid(0x8000000a);
+        words.svm_ebx = leaf.ebx;
+        words.svm_edx = leaf.edx;
+        words.vm_cr = arch::read_msr(msr::VM_CR);
+    }
+    return decide_capabilities(words);
+}
+
+void Backend::prepare_shared(MsrConditions conditions) {
+    encode_svm_msr_map(msr_permissions, conditions);
+    io_permissions.fill(0xff);
+}
+
+Result<void> Backend::start(const CpuResources& resources) {
+    const Result<Capabilities> capabilities = detect();
+    if (!capabilities)
+        return std::unexpected(capabilities.error());
+    resources_ = resources;
+    capabilities_ = *capabilities;
+    arch::write_msr(msr::EFER, arch::read_msr(msr::EFER) | efer::SVME);
+    arch::write_msr(msr::VM_HSAVE_PA, (resources.control + host_save_frame * page_size).value);
+    clgi();
+    prepare_parked();
+    prepare_guest();
+    set_parked(true);
+    return {};
+}
+
+void Backend::prepare_parked() {
+    Vmcb& vmcb = parked();
+    vmcb.control.intercepts = guest_intercepts;
+    vmcb.control.iopm_base_pa = image_physical(io_permissions.data()).value;
+    vmcb.control.msrpm_base_pa = image_physical(msr_permissions.data()).value;
+    vmcb.control.guest_asid = parked_asid;
+    vmcb.control.tlb_control = TLB_FLUSH_ALL;
+    vmcb.control.np_enable = 1;
+    vmcb.control.n_cr3 = resources_.parked_root.value;
+    // Real mode at 0: "cli; hlt" in a page of the hypervisor's, and no memory else (core/parked.S).
+    set_flat_segments(vmcb.save, code_16, data_16, 0xffff);
+    vmcb.save.efer = efer::SVME;
+    vmcb.save.cr0 = cr0::ET;
+    vmcb.save.dr6 = dr6_reset;
+    vmcb.save.dr7 = dr7_reset;
+    vmcb.save.rflags = rflags_fixed;
+    vmcb.save.g_pat = pat_reset;
+}
+
+void Backend::prepare_guest() {
+    ControlArea& control = guest().control;
+    control.intercepts = guest_intercepts;
+    if (resources_.needless_intercept)
+        control.intercepts.misc1 |= INTERCEPT_RDTSC;
+    control.iopm_base_pa = image_physical(io_permissions.data()).value;
+    control.msrpm_base_pa = image_physical(msr_permissions.data()).value;
+    control.guest_asid = guest_asid;
+    control.tlb_control = TLB_FLUSH_ALL;
+    // V_INTR_MASKING stays 0: RFLAGS.IF of the guest masks the CPU's interrupts, which go through the guest's IDT.
+    control.vintr = 0;
+    control.np_enable = 1;
+    control.n_cr3 = resources_.guest_root.value;
+    guest().save.efer = efer::SVME;
+    guest().save.g_pat = pat_reset;
+}
+
+void Backend::set_parked(bool is_parked) {
+    active_ = is_parked ? &parked() : &guest();
+    this_cpu().control_block = resources_.control + (is_parked ? parked_frame * page_size : 0);
+}
+
+void Backend::reset(const EntryState& entry) {
+    this_cpu().registers = {};
+    this_cpu().registers.rsi() = entry.rsi;
+    SaveArea& save = guest().save;
+    set_flat_segments(save, code_64, data_flat, 0xffffffff);
+    save.cs.selector = entry.code_selector;
+    save.ss.selector = save.ds.selector = save.es.selector = save.fs.selector = save.gs.selector = entry.data_selector;
+    save.gdtr.base = entry.gdt_base;
+    save.gdtr.limit = entry.gdt_limit;
+    save.cpl = 0;
+    save.efer = efer::SVME | efer::LME | efer::LMA;
+    save.cr0 = cr0::PG | cr0::NE | cr0::ET | cr0::PE;
+    save.cr3 = entry.cr3;
+    save.cr4 = real_cr4(cr4::PAE);
+    save.dr6 = dr6_reset;
+    save.dr7 = dr7_reset;
+    save.rflags = rflags_fixed;
+    save.rip = entry.rip;
+    save.rsp = entry.rsp;
+    save.rax = 0;
+    save.g_pat = pat_reset;
+    guest().control.vmcb_clean = 0;
+    guest().control.tlb_control = TLB_FLUSH_ALL;
+    intercept_control_reads(false, true);
+    nmi_pending_ = nmi_masked_ = stepping_over_iret_ = false;
+    // The state that only VMLOAD loads stays in the CPU from here on: it is the guest's.
+    vmload(resources_.control);
+}
+
+void Backend::inject(GuestException exception) {
+    ControlArea& control = guest().control;
+    const u64 pending = control.eventinj;
+    if ((pending & event_valid) != 0 && (pending >> 8 & 7) == static_cast<u64>(EventType::Exception) &&
+        makes_double_fault(pending & 0xff, exception.vector))
+        exception = {8, 0};
+    control.eventinj = exception.vector | static_cast<u64>(EventType::Exception) << 8 | event_valid;
+    if (exception.error_code)
+        control.eventinj |= event_error_code_valid | u64{*exception.error_code} << 32;
+}
+
+void Backend::keep_interrupted_event() {
+    ControlArea& control = active_->control;
+    const u64 event = control.exitintinfo;
+    const auto type = static_cast<EventType>(event >> 8 & 7);
+    // INT n, INT3 and INTO are executed again: RIP is on them (APM 2 15.20).
+    const bool repeats = type == EventType::SoftwareInterrupt ||
+                         (type == EventType::Exception && ((event & 0xff) == 3 || (event & 0xff) == 4));
+    control.eventinj = repeats ? 0 : event;
+}
+
+void Backend::trap_single_step() {
+    guest().save.dr6 |= dr6_bs;
+    guest().control.vmcb_clean = 0;
+    inject(debug_exception);
+}
+
+void Backend::take_nmi() {
+    // Pending until GIF is 1; the handler runs between these two (APM 2 15.21.2).
+    stgi();
+    asm volatile("nop");
+    clgi();
+}
+
+// Without virtual NMIs the guest's masking is kept here: from the injection to the guest's IRET (APM 2 15.20).
+void Backend::raise_guest_nmi() {
+    nmi_pending_ = true;
+    if (!nmi_masked_ && (guest().control.eventinj & event_valid) == 0)
+        inject_nmi();
+    else
+        guest().control.intercepts.misc1 |= INTERCEPT_IRET;
+    guest().control.vmcb_clean = 0;
+}
+
+void Backend::inject_nmi() {
+    ControlArea& control = guest().control;
+    control.eventinj = 2 | static_cast<u64>(EventType::Nmi) << 8 | event_valid;
+    control.intercepts.misc1 |= INTERCEPT_IRET;
+    control.vmcb_clean = 0;
+    nmi_pending_ = false;
+    nmi_masked_ = true;
+}
+
+// RIP is on the IRET, which ends the masking when it completes. One that waits may only come behind it: step over it.
+void Backend::nmi_window() {
+    ControlArea& control = guest().control;
+    control.intercepts.misc1 &= ~INTERCEPT_IRET;
+    control.vmcb_clean = 0;
+    nmi_masked_ = false;
+    if (!nmi_pending_)
+        return;
+    stepping_over_iret_ = true;
+    guest().save.rflags |= rflags::TF;
+}
+
+bool Backend::take_debug_exception() {
+    if (!stepping_over_iret_)
+        return true;
+    stepping_over_iret_ = false;
+    // The IRET has loaded RFLAGS: if TF is set now, the guest's own step comes behind its next instruction.
+    guest().save.dr6 &= ~dr6_bs;
+    inject_nmi();
+    return false;
+}
+
+PagingState Backend::paging() const {
+    const SaveArea& save = guest().save;
+    return {save.cr0, save.cr3, save.cr4, save.efer, save.rflags, save.cpl};
+}
+
+ControlState Backend::controls() const {
+    const SaveArea& save = guest().save;
+    return {save.cr0, save.cr4, save.efer & ~efer::SVME};
+}
+
+void Backend::set_controls(const ControlState& state) {
+    SaveArea& save = guest().save;
+    save.cr0 = state.cr0;
+    save.cr4 = state.cr4;
+    save.efer = state.efer | efer::SVME;
+    guest().control.vmcb_clean = 0;
+    flush_translations();
+}
+
+void Backend::intercept_control_reads(bool cr0, bool cr4) {
+    Intercepts& intercepts = guest().control.intercepts;
+    intercepts.cr_read = static_cast<u16>((cr0 ? 1 : 0) | (cr4 ? 1 << 4 : 0));
+    guest().control.vmcb_clean = 0;
+}
+
+std::array<SegmentState, 6> Backend::segments() const {
+    vmsave(resources_.control); // FS and GS stay in the CPU: VMSAVE is not on the exit path
+    const SaveArea& save = guest().save;
+    const auto state = [](const Segment& segment) {
+        return SegmentState{segment.base, segment.limit, segment.attributes};
+    };
+    return {state(save.es), state(save.cs), state(save.ss), state(save.ds), state(save.fs), state(save.gs)};
+}
+
+CpuMode Backend::code_mode() const {
+    constexpr u16 cs_default = 1u << 10;
+    const SaveArea& save = guest().save;
+    if ((save.efer & efer::LMA) != 0 && (save.cs.attributes & cs_long) != 0)
+        return CpuMode::bits64;
+    const bool is_protected = (save.cr0 & cr0::PE) != 0 && (save.rflags & rflags::VM) == 0;
+    return is_protected && (save.cs.attributes & cs_default) != 0 ? CpuMode::bits32 : CpuMode::bits16;
+}
+
+void Backend::set_cr2(u64 value) {
+    guest().save.cr2 = value;
+    guest().control.vmcb_clean = 0;
+}
+
+void Backend::set_tsc_offset(u64 value) {
+    guest().control.tsc_offset = value;
+    guest().control.vmcb_clean = 0;
+}
+
+} // namespace bulkhead::svm

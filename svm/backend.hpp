@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Bulkhead authors
+#pragma once
+
+#include "arch/x86_64/instructions.hpp"
+#include "arch/x86_64/layout.hpp"
+#include "core/backend.hpp"
+#include "core/cpu.hpp"
+#include "core/instruction_fetch.hpp"
+#include "core/msr_policy.hpp"
+#include "svm/capabilities.hpp"
+#include "svm/decode.hpp"
+#include "svm/instructions.hpp"
+#include "svm/vmcb.hpp"
+
+extern "C" __attribute__((preserve_none)) void svm_enter_guest();
+
+namespace bulkhead::svm {
+
+/// A vCPU on AMD-V. One object a CPU, in its private mapping; it never moves.
+class Backend {
+public:
+    static constexpr const char* name = "AMD-V";
+
+    /// This CPU's words, read from the hardware.
+    static Result<Capabilities> detect();
+
+    /// Builds what all CPUs share: the permission maps. Once, on the bootstrap processor.
+    static void prepare_shared(MsrConditions conditions);
+
+    /// Turns SVM on for this CPU and prepares both control blocks. GIF is 0 from here on.
+    Result<void> start(const CpuResources& resources);
+
+    /// Runs until the next exit; decoded.
+    VmExit enter() {
+        svm_enter_guest();
+        ControlArea& control = active_->control;
+        control.tlb_control = TLB_DO_NOTHING;
+        control.vmcb_clean = ~0u;
+        // An event that was being delivered goes on with the next entry (APM 2 15.7.2).
+        if ((control.exitintinfo & event_valid) != 0) [[unlikely]]
+            keep_interrupted_event();
+        return decode_exit(control, capabilities_.nrip_save);
+    }
+    void set_parked(bool parked);
+    void reset(const EntryState& entry);
+
+    [[nodiscard]] u64 rip() const { return guest().save.rip; }
+    void advance(u64 next_rip) {
+        Vmcb& vmcb = guest();
+        vmcb.save.rip = next_rip;
+        vmcb.control.interrupt_shadow = 0;
+        if ((vmcb.save.rflags & rflags_tf) != 0) [[unlikely]]
+            trap_single_step();
+    }
+    void inject(GuestException exception);
+    void take_nmi();
+    void raise_guest_nmi();
+    void nmi_window();
+
+    [[nodiscard]] PagingState paging() const;
+    [[nodiscard]] u64 cr3() const { return guest().save.cr3; }
+    /// 64-bit code with four-level paging, the state nearly every exit comes from.
+    [[nodiscard]] bool is_common_code() const {
+        return (guest().save.cs.attributes & cs_long) != 0 && (guest().save.cr4 & cr4_la57) == 0;
+    }
+    [[nodiscard]] ControlState controls() const;
+    void set_controls(const ControlState& state);
+    void intercept_control_reads(bool cr0, bool cr4);
+    [[nodiscard]] std::array<SegmentState, 6> segments() const;
+    [[nodiscard]] u64 cs_base() const { return guest().save.cs.base; }
+    [[nodiscard]] CpuMode code_mode() const;
+    [[nodiscard]] u64 rflags() const { return guest().save.rflags; }
+    void set_rflags(u64 value) { guest().save.rflags = value; }
+    void load_rsp() { this_cpu().registers.rsp() = guest().save.rsp; }
+    void store_rsp() { guest().save.rsp = this_cpu().registers.rsp(); }
+    [[nodiscard]] u64 cr2() const { return guest().save.cr2; }
+    void set_cr2(u64 value);
+    void set_tsc_offset(u64 value);
+    void flush_translations() { guest().control.tlb_control = TLB_FLUSH_ALL; }
+    [[nodiscard]] u64 tsc_offset() const { return guest().control.tsc_offset; }
+    /// The guest's TSC now.
+    [[nodiscard]] u64 guest_tsc() const { return arch::read_tsc() + guest().control.tsc_offset; }
+    /// #DB exited: whether it is the guest's own. It is not where we stepped over an IRET.
+    [[nodiscard]] bool take_debug_exception();
+    static constexpr const InterceptedInstruction& hypercall_instruction() { return intercepted_vmmcall; }
+
+private:
+    static constexpr u64 rflags_tf = 1u << 8;
+    static constexpr u16 cs_long = 1u << 9; ///< attribute bit of L (APM 2 15.5.1)
+    static constexpr u64 cr4_la57 = 1u << 12;
+
+    static Vmcb& guest() { return *reinterpret_cast<Vmcb*>(layout::per_cpu_frames); }
+    static Vmcb& parked() { return *reinterpret_cast<Vmcb*>(layout::per_cpu_frames + page_size); }
+    void prepare_guest();
+    void prepare_parked();
+    void trap_single_step();
+    void keep_interrupted_event();
+    void inject_nmi();
+
+    CpuResources resources_;
+    Capabilities capabilities_;
+    Vmcb* active_ = nullptr;
+    bool nmi_pending_ = false;
+    bool nmi_masked_ = false;
+    bool stepping_over_iret_ = false;
+};
+
+static_assert(bulkhead::Backend<Backend>);
+
+/// This CPU's.
+inline Backend& this_backend() { return *reinterpret_cast<Backend*>(layout::per_cpu_vendor); }
+static_assert(sizeof(Backend) <= layout::per_cpu_data + layout::per_cpu_data_size - layout::per_cpu_vendor);
+
+} // namespace bulkhead::svm
