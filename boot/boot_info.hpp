@@ -101,8 +101,9 @@ struct GuestInfo {
 /// Instruction counts (TSC ticks) of the loader's stages, printed apart.
 struct LoaderTimes {
     u64 start = 0;   ///< TSC at efi_main
-    u64 reading = 0; ///< ticks spent reading files
+    u64 reading = 0; ///< ticks the firmware spent reading files
     u64 copying = 0; ///< ticks spent copying the image and zeroing the pool
+    u64 ending = 0;  ///< ticks the firmware spent stopping its drivers, waiting for devices and processors
     u64 exit = 0;    ///< TSC after ExitBootServices
 };
 

@@ -2,7 +2,6 @@
 // Copyright the Bulkhead authors
 #include "boot/elf.hpp"
 
-#include <algorithm>
 #include <cstring>
 
 namespace bulkhead::boot {
@@ -101,10 +100,12 @@ Result<ElfImage> parse_elf(std::span<const u8> file) {
 }
 
 void load_elf(const ElfImage& image, std::span<const u8> file, std::span<u8> memory) {
-    std::ranges::fill(memory, u8{0});
-    for (const Segment& segment : image.segments)
-        std::ranges::copy(file.subspan(segment.file_offset, segment.file_size),
-                          memory.subspan(segment.image_offset, segment.memory_size).begin());
+    std::memset(memory.data(), 0, memory.size());
+    for (const Segment& segment : image.segments) {
+        const auto from = file.subspan(segment.file_offset, segment.file_size);
+        const auto to = memory.subspan(segment.image_offset, segment.memory_size);
+        std::memcpy(to.data(), from.data(), from.size());
+    }
 }
 
 } // namespace bulkhead::boot

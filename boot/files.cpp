@@ -32,6 +32,19 @@ Result<FirmwarePath> firmware_path(std::string_view path) {
     return result;
 }
 
+/// Adds the ticks of its scope to a sum.
+class Stopwatch {
+public:
+    explicit Stopwatch(u64& sum) : sum_(sum), start_(read_tsc()) {}
+    Stopwatch(const Stopwatch&) = delete;
+    Stopwatch& operator=(const Stopwatch&) = delete;
+    ~Stopwatch() { sum_ += read_tsc() - start_; }
+
+private:
+    u64& sum_;
+    u64 start_;
+};
+
 /// Closes the file at the end of its scope.
 class OpenFile {
 public:
@@ -90,6 +103,7 @@ Result<EFI_FILE_HANDLE> Volume::open_file(std::string_view path) {
     auto name = firmware_path(path);
     if (!name)
         return std::unexpected(name.error());
+    const Stopwatch watch(ticks_);
     EFI_FILE_HANDLE file = nullptr;
     const EFI_STATUS status = folder_->Open(folder_, &file, name->text, EFI_FILE_MODE_READ, 0);
     if (status == EFI_NOT_FOUND)
@@ -125,13 +139,16 @@ Result<void> Volume::read(std::string_view path, std::span<u8> memory) {
     return result;
 }
 
+EFI_STATUS Volume::read_chunk(EFI_FILE_HANDLE file, UINTN* bytes, u8* memory) {
+    const Stopwatch watch(ticks_);
+    return file->Read(file, bytes, memory);
+}
+
 Result<void> Volume::read_chunks(EFI_FILE_HANDLE file, std::span<u8> memory) {
     u64 shown = 0; // tenths
     for (u64 done = 0; done < memory.size();) {
         UINTN bytes = std::min(chunk_size, memory.size() - done);
-        const u64 start = read_tsc();
-        const EFI_STATUS status = file->Read(file, &bytes, memory.data() + done);
-        ticks_ += read_tsc() - start;
+        const EFI_STATUS status = read_chunk(file, &bytes, memory.data() + done);
         if (failed(status))
             return fail("the firmware cannot read the file", status);
         if (bytes == 0)

@@ -29,12 +29,13 @@ public:
     /// Reads a whole file into `memory`, whose size must be the file's. Shows progress for large files.
     [[nodiscard]] Result<void> read(std::string_view path, std::span<u8> memory);
 
-    /// TSC ticks spent in the firmware for reading.
+    /// TSC ticks that the firmware spent opening and reading files.
     [[nodiscard]] u64 ticks() const { return ticks_; }
 
 private:
     [[nodiscard]] Result<EFI_FILE_HANDLE> open_file(std::string_view path);
     [[nodiscard]] Result<void> read_chunks(EFI_FILE_HANDLE file, std::span<u8> memory);
+    [[nodiscard]] EFI_STATUS read_chunk(EFI_FILE_HANDLE file, UINTN* bytes, u8* memory);
 
     const Firmware& firmware_;
     EFI_FILE_HANDLE folder_ = nullptr;

@@ -60,9 +60,11 @@ Result<void> Loader::exit_boot_services() {
 }
 
 void Loader::leave() {
+    const u64 start = read_tsc();
     disconnect_dma_drivers(firmware_);
     Result<void> done = exit_boot_services();
     times_.exit = read_tsc();
+    times_.ending = times_.exit - start;
     info_->times = times_;
     if (done)
         done = silence_hardware(machine_);

@@ -3,6 +3,7 @@
 #include "boot/loader.hpp"
 
 #include <algorithm>
+#include <cstring>
 
 #include "boot/hypervisor_image.hpp"
 #include "boot/instructions.hpp"
@@ -45,7 +46,7 @@ Result<void> Loader::look_at_machine() {
         return std::unexpected(machine.error());
     machine_ = *machine;
     Line<120> line;
-    line << u64{machine_.cpus.size()} << " CPUs, " << u64{machine_.io_apics.size()} << " I/O APICs, Secure Boot "
+    line << u64{machine_.cpus.size()} << (machine_.cpus.size() == 1 ? " CPU" : " CPUs") << ", Secure Boot "
          << (secure_boot(firmware_) ? "on" : "off");
     firmware_.console.say(line.view());
     return check_registers(machine_);
@@ -79,15 +80,24 @@ Result<void> Loader::refuse_configuration() const {
     return fail("faults in the configuration", loaded_.diagnostics.all().size() + loaded_.diagnostics.lost());
 }
 
+/// What there is to give away at this moment.
+Result<Machine> Loader::machine_for_guests() {
+    const auto free = memory_.free();
+    if (!free)
+        return std::unexpected(free.error());
+    if (!hold_back(*free, reserve_size))
+        return fail("out of memory: the firmware and the hand-off need, bytes", reserve_size);
+    return Machine{.cpus = machine_.cpus.first(std::min<u64>(machine_.cpus.size(), max_cpus)), .free_memory = *free};
+}
+
 /// What is wrong in the file, and what of it is too much for this machine, is reported together.
 Result<void> Loader::parse_configuration() {
     if (load_configuration(text(), volume_, nullptr, loaded_))
         return {};
-    const auto free = memory_.free();
-    if (!free)
-        return std::unexpected(free.error());
-    const Machine machine{.cpus = machine_.cpus, .free_memory = *free};
-    (void)load_configuration(text(), volume_, &machine, loaded_);
+    const auto machine = machine_for_guests();
+    if (!machine)
+        return std::unexpected(machine.error());
+    (void)load_configuration(text(), volume_, &*machine, loaded_);
     return refuse_configuration();
 }
 
@@ -101,9 +111,8 @@ Result<void> Loader::take_own_memory() {
     elf_ = *elf;
     image_.size = elf_.size;
     pool_.size = pool_size(machine_.cpus.size(), loaded_.configuration.guests.size(), guest_bytes);
-    reserve_.size = reserve_size;
     // Below 4 GiB: the other processors start in a mode of 32 bits, on page tables out of the pool.
-    for (PhysicalRange* range : {&image_, &pool_, &reserve_}) {
+    for (PhysicalRange* range : {&image_, &pool_}) {
         const auto address = memory_.take(range->size, large_page_size, below_4_gib);
         if (!address)
             return std::unexpected(address.error());
@@ -151,18 +160,16 @@ void Loader::print_plan() const {
 }
 
 Result<void> Loader::place_guests() {
-    const auto free = memory_.free();
-    if (!free)
-        return std::unexpected(free.error());
-    const Machine machine{.cpus = machine_.cpus, .free_memory = *free};
-    if (!load_configuration(text(), volume_, &machine, loaded_))
+    const auto machine = machine_for_guests();
+    if (!machine)
+        return std::unexpected(machine.error());
+    if (!load_configuration(text(), volume_, &*machine, loaded_))
         return refuse_configuration();
     print_plan();
     for (const GuestPlan& guest : loaded_.plan.guests)
         for (const MemoryChunk& chunk : guest.memory)
             if (const auto done = memory_.take_at(chunk.host, chunk.size); !done)
                 return done;
-    memory_.give_back(reserve_.start, reserve_.size);
     return {};
 }
 
@@ -177,7 +184,7 @@ Result<void> Loader::read_files() {
 Result<void> Loader::load_hypervisor() {
     const u64 start = read_tsc();
     load_elf(elf_, embedded_elf(), at_physical<u8>(image_.start, image_.size));
-    std::ranges::fill(at_physical<u8>(pool_.start, pool_.size), u8{0});
+    std::memset(at_physical<u8>(pool_.start), 0, pool_.size);
     times_.copying = read_tsc() - start;
     return {};
 }

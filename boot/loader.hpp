@@ -52,6 +52,7 @@ private:
     Result<void> read_files();
     Result<void> load_hypervisor();
 
+    [[nodiscard]] Result<Machine> machine_for_guests();
     [[nodiscard]] std::string_view text() const { return {text_.data(), text_.size()}; }
     [[nodiscard]] const FileInMemory* find_file(std::string_view path) const;
     Result<void> take_memory_of(std::string_view path);
@@ -81,7 +82,6 @@ private:
     ElfImage elf_;
     PhysicalRange image_;
     PhysicalRange pool_;
-    PhysicalRange reserve_; ///< kept free for the firmware while guests are placed
     HostPhysical trampoline_;
 
     PhysicalRange handoff_;

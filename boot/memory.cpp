@@ -42,7 +42,7 @@ Result<FirmwareMap> FirmwareMemory::map() {
     return FirmwareMap{.bytes = buffer_.first(size), .stride = stride};
 }
 
-Result<std::span<const PhysicalRange>> FirmwareMemory::free() {
+Result<std::span<PhysicalRange>> FirmwareMemory::free() {
     const auto now = map();
     if (!now)
         return std::unexpected(now.error());
@@ -78,10 +78,6 @@ Result<void> FirmwareMemory::take_at(HostPhysical address, u64 size) {
     if (failed(firmware_.boot->AllocatePages(AllocateAddress, EfiLoaderData, pages(size), &wanted)))
         return fail("the firmware does not give memory that it says is free", address.value);
     return {};
-}
-
-void FirmwareMemory::give_back(HostPhysical address, u64 size) {
-    firmware_.boot->FreePages(address.value, pages(size));
 }
 
 } // namespace bulkhead::boot

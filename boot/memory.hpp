@@ -29,7 +29,7 @@ public:
     [[nodiscard]] u64 capacity() const { return free_.size(); }
 
     /// What is free now. Valid until the next call of a function of this class.
-    [[nodiscard]] Result<std::span<const PhysicalRange>> free();
+    [[nodiscard]] Result<std::span<PhysicalRange>> free();
 
     /// A block of at least one byte, `size` rounded up to pages, below `limit`. `alignment` is a power of two, 4 KiB or
     /// more. Not zeroed. At 1 MiB and above.
@@ -38,8 +38,6 @@ public:
     [[nodiscard]] Result<HostPhysical> take_low_page();
     /// This block.
     [[nodiscard]] Result<void> take_at(HostPhysical address, u64 size);
-    /// Gives a block of take() back.
-    void give_back(HostPhysical address, u64 size);
 
 private:
     const Firmware& firmware_;

@@ -180,4 +180,15 @@ std::optional<HostPhysical> choose_block(std::span<const PhysicalRange> free, u6
     return best;
 }
 
+bool hold_back(std::span<PhysicalRange> free, u64 size) {
+    // The smallest range that will do, and of it the end.
+    const auto block = choose_block(free, size, page_size, physical_limit);
+    if (!block)
+        return false;
+    for (PhysicalRange& range : free)
+        if (range.end() == *block + size)
+            range.size -= size;
+    return true;
+}
+
 } // namespace bulkhead::boot

@@ -34,4 +34,8 @@ struct FirmwareMap {
 [[nodiscard]] std::optional<HostPhysical> choose_block(std::span<const PhysicalRange> free, u64 size, u64 alignment,
                                                        u64 limit);
 
+/// Shortens the smallest range that has `size` bytes (a multiple of 4 KiB) by them, so that nobody is given them.
+/// A range may become empty. False: there is none.
+[[nodiscard]] bool hold_back(std::span<PhysicalRange> free, u64 size);
+
 } // namespace bulkhead::boot

@@ -7,15 +7,23 @@
 
 extern "C" {
 
+// In steps of 8 bytes: an emulator executes each step of a string instruction as one instruction.
 void* memcpy(void* to, const void* from, std::size_t size) {
     void* const result = to;
-    asm volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(size) : : "memory");
+    std::size_t words = size / 8;
+    std::size_t bytes = size % 8;
+    asm volatile("rep movsq" : "+D"(to), "+S"(from), "+c"(words) : : "memory");
+    asm volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(bytes) : : "memory");
     return result;
 }
 
 void* memset(void* to, int value, std::size_t size) {
     void* const result = to;
-    asm volatile("rep stosb" : "+D"(to), "+c"(size) : "a"(value) : "memory");
+    std::size_t words = size / 8;
+    std::size_t bytes = size % 8;
+    const std::size_t pattern = 0x0101010101010101 * static_cast<unsigned char>(value);
+    asm volatile("rep stosq" : "+D"(to), "+c"(words) : "a"(pattern) : "memory");
+    asm volatile("rep stosb" : "+D"(to), "+c"(bytes) : "a"(pattern) : "memory");
     return result;
 }
 

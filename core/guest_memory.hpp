@@ -6,11 +6,12 @@
 #include <span>
 
 #include "mm/address.hpp"
+#include "mm/guest_layout.hpp"
 
 namespace bulkhead {
 
 /// A guest's RAM as the hypervisor reaches it: every guest-physical address is mapped at `window + address`, as far as
-/// it is RAM: [0, low_end) without the legacy hole [0xA0000, 0xE0000), and [4 GiB, high_end). Nothing else of the
+/// it is RAM: [0, low_end) without the legacy hole, and [4 GiB, high_end). Nothing else of the
 /// window is ever touched, so it need not be mapped.
 ///
 /// The guest's other CPUs write this memory at any time. Everything is therefore read once, into a copy, by accesses
@@ -24,9 +25,11 @@ public:
 
     /// True if the `size` bytes (at least 1) at `address` are all RAM.
     [[nodiscard]] constexpr bool contains(GuestPhysical address, u64 size = 1) const {
+        using namespace guest_layout;
         const u64 first = address.value;
-        return inside(first - MiB, size, low_size_) || inside(first - 4 * GiB, size, high_size_) ||
-               inside(first, size, hole_begin) || inside(first - hole_end, size, low_size_ + (MiB - hole_end));
+        return inside(first - MiB, size, low_size_) || inside(first - device_hole_end.value, size, high_size_) ||
+               inside(first, size, legacy_hole.value) ||
+               inside(address - legacy_hole_end, size, low_size_ + MiB - legacy_hole_end.value);
     }
 
     /// Where page tables and code nearly always are: RAM between 1 MiB and 4 GiB, known by one comparison.
@@ -83,9 +86,6 @@ private:
 
     /// Whether [offset, offset + size) lies in [0, limit), without overflow for any offset.
     static constexpr bool inside(u64 offset, u64 size, u64 limit) { return offset < limit && size <= limit - offset; }
-
-    static constexpr u64 hole_begin = 0xA0000;
-    static constexpr u64 hole_end = 0xE0000;
 
     u8* window_;
     u64 low_size_;  // bytes of RAM from 1 MiB up

@@ -155,6 +155,16 @@ TEST_CASE("the loader takes the top of the smallest range that will do") {
     CHECK_FALSE(choose_block({}, 4096, 4096, 8 * GiB).has_value());
 }
 
+TEST_CASE("what is held back comes from the end of the smallest range that has it") {
+    PhysicalRange free[] = {{{0x10'0000}, 64 * MiB}, {{0x1000'0000}, 5 * MiB}, {{0x1'0000'0000}, 3 * MiB}};
+    REQUIRE(hold_back(free, 4 * MiB));
+    CHECK(free[0].size == 64 * MiB);
+    CHECK(free[1] == PhysicalRange{{0x1000'0000}, 1 * MiB});
+    REQUIRE(hold_back(free, 3 * MiB));
+    CHECK(free[2].size == 0);
+    CHECK_FALSE(hold_back(free, 65 * MiB));
+}
+
 TEST_CASE("the pool is within its promise") {
     // 4 MiB and 128 KiB per CPU, besides the tables: rounded up to 2 MiB.
     CHECK(pool_size(4, 2, 2 * GiB) <= 4 * MiB + 4 * 128 * KiB + 2 * MiB + 64 * KiB + 2 * MiB);

@@ -2,6 +2,8 @@
 // Copyright the Bulkhead authors
 //
 // The whole way from a text to a configuration: each class of error with its place.
+#include <random>
+
 #include <catch2/catch_test_macros.hpp>
 
 #include "loaded.hpp"
@@ -260,4 +262,87 @@ TEST_CASE("Configuration: the storage can be used again") {
     const std::string text = with_guest("");
     CHECK(load_configuration(text, files, nullptr, loaded.loaded));
     CHECK(loaded.loaded.configuration.guests.size() == 1);
+}
+
+namespace {
+
+constexpr std::string_view complete = "[hypervisor]\n"
+                                      "console-port = 0x3f8\n"
+                                      "console-irq = 4\n"
+                                      "console-baud = 115200\n"
+                                      "service-cpu = 0\n"
+                                      "debug-needless-intercept = false\n"
+                                      "[[guest]]\n"
+                                      "name = 'a'\n"
+                                      "cpus = [1, 2]\n"
+                                      "memory = '64 MiB'\n"
+                                      "kernel = 'vmlinuz'\n"
+                                      "initrd = 'initrd'\n"
+                                      "cmdline = 'quiet'\n";
+
+std::vector<std::string> lines_of(std::string_view text) {
+    std::vector<std::string> lines;
+    while (!text.empty()) {
+        const std::size_t end = text.find('\n') + 1;
+        lines.emplace_back(text.substr(0, end));
+        text.remove_prefix(end);
+    }
+    return lines;
+}
+
+std::string joined(const std::vector<std::string>& lines) {
+    std::string text;
+    for (const std::string& line : lines)
+        text += line;
+    return text;
+}
+
+bool faulty_in_line(const std::string& text, std::size_t line) {
+    const Loaded loaded(text);
+    for (const Diagnostic& diagnostic : loaded.loaded.diagnostics.all())
+        if (diagnostic.at.line == line)
+            return true;
+    return false;
+}
+
+} // namespace
+
+TEST_CASE("Configuration: every key mistyped, given twice, of another type, out of range, or without a value") {
+    REQUIRE(Loaded(complete).right);
+    const std::vector<std::string> lines = lines_of(complete);
+    for (std::size_t i = 0; i < lines.size(); ++i) {
+        const std::size_t equals = lines[i].find(" = ");
+        if (equals == std::string::npos)
+            continue;
+        INFO(lines[i]);
+        const std::string key = lines[i].substr(0, equals);
+        const auto with = [&](const std::string& line) {
+            std::vector<std::string> changed = lines;
+            changed[i] = line;
+            return joined(changed);
+        };
+        CHECK(faulty_in_line(with("x" + lines[i]), i + 1));
+        CHECK(faulty_in_line(with(lines[i] + lines[i]), i + 2));
+        CHECK(faulty_in_line(with(key + " = \n"), i + 1));
+        CHECK(faulty_in_line(with(key + " = -1\n"), i + 1));
+        CHECK(faulty_in_line(with(key + " = 9223372036854775807\n"), i + 1));
+        CHECK(faulty_in_line(with(key + " = [[1]]\n"), i + 1));
+        CHECK(faulty_in_line(with(key + " = \"\\u0001\"\n"), i + 1));
+        const bool required = key == "name" || key == "memory" || key == "kernel";
+        CHECK(Loaded(with("")).right != required);
+    }
+}
+
+TEST_CASE("Configuration: random bytes are refused in a line, or right") {
+    std::mt19937 random(4711);
+    for (int i = 0; i < 3000; ++i) {
+        std::string text(complete);
+        for (u32 n = 1 + random() % 4; n > 0; --n)
+            text[random() % text.size()] = static_cast<char>(random());
+        const Loaded loaded(text);
+        CHECK(loaded.right == loaded.loaded.diagnostics.empty());
+        for (const Diagnostic& diagnostic : loaded.loaded.diagnostics.all())
+            if (diagnostic.at.line == 0 || diagnostic.message.empty())
+                FAIL(text << loaded.faults());
+    }
 }

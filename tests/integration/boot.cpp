@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Bulkhead authors
+#include "integration/boot.hpp"
+
+#include <utility>
+
+#include "tools/folders.hpp"
+
+namespace bulkhead::integration {
+std::vector<Boot> all_boots() {
+    std::vector<Boot> all;
+    for (const auto& list : {linux_boots(), own_guest_boots(), configuration_boots()})
+        all.insert(all.end(), list.begin(), list.end());
+    return all;
+}
+
+std::string configuration_of(const std::vector<Guest>& guests) {
+    std::string text;
+    for (const Guest& guest : guests) {
+        text += "[[guest]]\nname = \"" + guest.name + "\"\ncpus = " + std::to_string(guest.cpus) + "\nmemory = \"" +
+                std::to_string(guest.memory_mib) + " MiB\"\nkernel = \"" + guest.kernel + "\"\n";
+        if (!guest.initrd.empty())
+            text += "initrd = \"" + guest.initrd + "\"\n";
+        if (!guest.cmdline.empty())
+            text += "cmdline = \"" + guest.cmdline + "\"\n";
+        text += '\n';
+    }
+    return text;
+}
+
+Boot boot_of(const std::string& name, const std::vector<Guest>& guests, std::vector<tools::ImageFile> files) {
+    Boot boot;
+    boot.name = name;
+    boot.configuration = configuration_of(guests);
+    boot.files = std::move(files);
+    boot.options.cpus = 1;
+    for (const Guest& guest : guests)
+        boot.options.cpus += guest.cpus;
+    return boot;
+}
+
+tools::ImageFile own_guest(const std::string& name) {
+    return {name, tools::build_folder() / "guests" / (name + ".bzimage")};
+}
+
+tools::ImageFile debian_kernel(const std::string& release) {
+    return {release, tools::build_folder() / "toolbox/boot" / ("vmlinuz-" + release)};
+}
+
+tools::ImageFile demo_initramfs() { return {"initramfs", tools::build_folder() / "integration/initramfs.cpio"}; }
+
+std::string is_off(const std::string& guest, const std::string& how) {
+    return "^bulkhead: guest " + guest + " is off: " + how + "$";
+}
+
+} // namespace bulkhead::integration

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Bulkhead authors
+//
+// Configurations that cannot be used: every fault is reported at once, with its place, and no guest starts.
+#include "integration/boot.hpp"
+
+namespace bulkhead::integration {
+namespace {
+
+/// Line and column of the fault, then what the sentence must have.
+Expectation error_at(unsigned line_number, const std::string& sentence) {
+    return line("bulkhead\\.toml:" + std::to_string(line_number) + ":\\d+: error: .*" + sentence);
+}
+
+Boot faulty(const std::string& name, const std::string& configuration) {
+    Boot boot;
+    boot.name = name;
+    boot.configuration = configuration;
+    boot.files = {own_guest("hello")};
+    boot.options.cpus = 4;
+    boot.options.memory_mib = 1024;
+    boot.until = "press a key to return";
+    boot.cases = {{"no guest starts", {line("bulkhead: not started: \\d+ errors? in"), never("hello from a guest")}}};
+    return boot;
+}
+
+Boot syntax() {
+    Boot boot = faulty("syntax-error", "[[guest]]\nname = \"one\nkernel = hello\"\n");
+    boot.cases.push_back({"it is reported with its place", {error_at(2, "")}});
+    return boot;
+}
+
+/// What the text alone tells, and what the files on the volume tell.
+Boot contents() {
+    Boot boot = faulty("configuration-errors", R"([[guest]]
+name = "one"
+cpus = [1]
+memory = "64 MiB"
+kernel = "hello"
+colour = "blue"
+
+[[guest]]
+name = "one"
+cpus = "two"
+memory = "64 MiB"
+kernel = "no-such-file"
+
+[[guest]]
+name = "three"
+cpus = [1]
+memory = "64 MiB"
+kernel = "hello"
+)");
+    boot.cases.push_back({"an unknown key", {error_at(6, "colour")}});
+    boot.cases.push_back({"a name used twice", {error_at(9, "one")}});
+    boot.cases.push_back({"a wrong type", {error_at(10, "")}});
+    boot.cases.push_back({"a missing file", {error_at(12, "no-such-file")}});
+    boot.cases.push_back({"two guests on one core", {error_at(16, "")}});
+    return boot;
+}
+
+/// What only the machine tells: it has 4 CPUs and 1 GiB, and CPUs 2 and 3 are threads of one core.
+Boot machine() {
+    Boot boot = faulty("machine-errors", R"([[guest]]
+name = "siblings"
+cpus = [2]
+memory = "64 MiB"
+kernel = "hello"
+
+[[guest]]
+name = "other"
+cpus = [3]
+memory = "64 MiB"
+kernel = "hello"
+
+[[guest]]
+name = "no-such-cpu"
+cpus = [9]
+memory = "64 MiB"
+kernel = "hello"
+
+[[guest]]
+name = "too-much-memory"
+cpus = 1
+memory = "64 GiB"
+kernel = "hello"
+)");
+    boot.options.extra_arguments = {"-smp", "cpus=4,cores=2,threads=2"};
+    boot.cases.push_back({"two guests on sibling threads", {error_at(9, "")}});
+    boot.cases.push_back({"a CPU that is not there", {error_at(15, "")}});
+    boot.cases.push_back({"more memory than there is", {error_at(22, "")}});
+    return boot;
+}
+
+} // namespace
+
+std::vector<Boot> configuration_boots() { return {syntax(), contents(), machine()}; }
+
+} // namespace bulkhead::integration

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Bulkhead authors
+//
+// Stock Linux guests. (That the demo itself works is a test of the host command: CMakeLists.txt.)
+#include "integration/boot.hpp"
+
+namespace bulkhead::integration {
+namespace {
+
+/// What a guest with the demo's initramfs says when all is well, from its kernel's first line to the end.
+Case comes_up(const std::string& guest, const std::string& version) {
+    const std::string console = "^\\[" + guest + "\\] ";
+    return {guest + " reaches user space, works and powers off",
+            {lines_in_order({console + ".*Linux version " + version, console + "demo: Linux " + version,
+                             console + "demo: PASS$", is_off(guest, "powered off")})}};
+}
+
+/// Debian's kernels with nothing but the console on their command line.
+Boot kernels() {
+    constexpr unsigned memory = 384;
+    Boot boot = boot_of("kernels",
+                        {{.name = "bookworm",
+                          .kernel = "bookworm",
+                          .initrd = "initramfs",
+                          .cmdline = "console=ttyS0",
+                          .memory_mib = memory},
+                         {.name = "trixie",
+                          .kernel = "trixie",
+                          .initrd = "initramfs",
+                          .cmdline = "console=ttyS0",
+                          .memory_mib = memory}},
+                        {debian_kernel("bookworm"), debian_kernel("trixie"), demo_initramfs()});
+    boot.cases = {
+        comes_up("bookworm", "6\\.1\\."),
+        comes_up("trixie", "6\\.12\\."),
+        {"no kernel complains of its machine",
+         {never("unchecked MSR access"), never("Firmware Bug"), never("Call Trace"), never("Kernel panic")}},
+        {"no guest is stopped", {never("stopped at RIP")}},
+    };
+    return boot;
+}
+
+/// A person types into the guest in focus, changes the focus, and uses up both shells.
+Boot shell() {
+    constexpr unsigned memory = 256;
+    const std::string cmdline = "console=ttyS0 -- shell";
+    Boot boot =
+        boot_of("shell",
+                {{.name = "alpha", .kernel = "trixie", .initrd = "initramfs", .cmdline = cmdline, .memory_mib = memory},
+                 {.name = "beta", .kernel = "trixie", .initrd = "initramfs", .cmdline = cmdline, .memory_mib = memory}},
+                {debian_kernel("trixie"), demo_initramfs()});
+    boot.typing = {
+        {"\\[alpha\\] / # $", "echo answer-$((6 * 7))\r"},
+        {"^\\[alpha\\] answer-42$", "\x1d"
+                                    "2\r"},
+        {"\\[beta\\] / # $", "echo answer-$((7 * 8)); exit\r"},
+        {"bulkhead: guest beta is off", "\x1d"
+                                        "1exit\r"},
+    };
+    boot.cases = {
+        {"typing reaches alpha", {line("^\\[alpha\\] answer-42$")}},
+        {"typing reaches beta after the focus has changed",
+         {lines_in_order({"typing goes to guest beta", "^\\[beta\\] answer-56$"})}},
+        {"what is typed reaches only the guest in focus",
+         {never("^\\[alpha\\].*answer-56"), never("^\\[beta\\].*answer-42")}},
+        {"one guest's end leaves the other at work",
+         {lines_in_order({is_off("beta", "powered off"), is_off("alpha", "powered off")})}},
+    };
+    return boot;
+}
+
+} // namespace
+
+std::vector<Boot> linux_boots() { return {kernels(), shell()}; }
+
+} // namespace bulkhead::integration

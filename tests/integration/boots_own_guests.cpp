@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Bulkhead authors
+//
+// Our own guests: docs/guests.md says what each proves.
+#include "integration/boot.hpp"
+
+namespace bulkhead::integration {
+namespace {
+
+Guest guest_named(const std::string& name, const std::string& cmdline = "") {
+    return {.name = name, .kernel = name, .cmdline = cmdline};
+}
+
+std::vector<Guest> guests_named(const std::vector<std::string>& names) {
+    std::vector<Guest> guests;
+    for (const std::string& name : names)
+        guests.push_back(guest_named(name));
+    return guests;
+}
+
+std::vector<tools::ImageFile> images_of(const std::vector<std::string>& names) {
+    std::vector<tools::ImageFile> files;
+    for (const std::string& name : names)
+        files.push_back(own_guest(name));
+    return files;
+}
+
+Case passes(const std::string& name, const std::string& how = "powered off") {
+    return {
+        name + " passes",
+        {line("^\\[" + name + "\\] PASS " + name + "\\b"), never("^\\[" + name + "\\] FAIL"), line(is_off(name, how))}};
+}
+
+/// One core each, all at the same time.
+Boot properties(const std::string& name, const std::vector<std::string>& names) {
+    Boot boot = boot_of(name, guests_named(names), images_of(names));
+    for (const std::string& guest : names)
+        boot.cases.push_back(passes(guest));
+    boot.cases.push_back({"no guest is stopped", {never("stopped at RIP")}});
+    return boot;
+}
+
+/// The focus is on the first guest of the configuration.
+Boot properties_of_devices() {
+    Boot boot = properties("devices", {"echo", "acpi", "ioapic", "uart", "memory", "hello"});
+    boot.typing = {{"^\\[echo\\] echo: type a line", "a line for the echo\r"}};
+    boot.cases.push_back({"what is typed arrives whole", {line("^\\[echo\\] PASS echo: got \"a line for the echo\"")}});
+    return boot;
+}
+
+Boot properties_of_cpu() { return properties("cpu", {"cpuid", "msr", "x2apic", "ports", "controls", "zero-exit"}); }
+
+Boot reset() {
+    Boot boot = boot_of("reset", {guest_named("reset")}, {own_guest("reset")});
+    boot.cases = {passes("reset", "reset")};
+    return boot;
+}
+
+/// Guests that do what none may, and one among them that must not notice.
+Boot containment() {
+    const std::vector<std::string> culprits{"triple-fault",     "shutdown-idt",       "bad-memory-read",
+                                            "bad-memory-write", "bad-memory-execute", "bad-fetch-hole"};
+    std::vector<Guest> guests = guests_named(culprits);
+    guests.push_back(guest_named("neighbour", "seconds=10"));
+    std::vector<tools::ImageFile> files = images_of(culprits);
+    files.push_back(own_guest("neighbour"));
+    Boot boot = boot_of("containment", guests, files);
+    for (const std::string& name : culprits) {
+        const std::string own_line = "^bulkhead: guest " + name;
+        boot.cases.push_back({name + " is stopped, with a record",
+                              {lines_in_order({"^\\[" + name + "\\] containment: ", is_off(name, "failed")}),
+                               lines_in_order({own_line + " vCPU 0 stopped at RIP 0x", own_line + ": .*\\brax 0x"}),
+                               never("^\\[" + name + "\\] FAIL")}});
+    }
+    boot.cases.push_back(passes("neighbour"));
+    return boot;
+}
+
+/// Exceptions without end, which must not lock the hypervisor out.
+Boot exception_loops() {
+    Boot boot = boot_of("exception-loops",
+                        {guest_named("db-loop", "seconds=3"), guest_named("ac-loop", "seconds=3"),
+                         guest_named("neighbour", "seconds=5")},
+                        images_of({"db-loop", "ac-loop", "neighbour"}));
+    boot.cases = {passes("neighbour")};
+    for (const std::string name : {"db-loop", "ac-loop"})
+        boot.cases.push_back(
+            {name + " does no harm",
+             {never("^\\[" + name + "\\] FAIL"), line("^bulkhead: guest " + name + " is off: (powered off|failed)$")}});
+    return boot;
+}
+
+/// That the exit counters can fail: the test of no exits must report one needless intercept.
+Boot needless_intercept() {
+    Boot boot = boot_of("needless-intercept", {guest_named("zero-exit")}, {own_guest("zero-exit")});
+    boot.configuration = "[hypervisor]\ndebug-needless-intercept = true\n\n" + boot.configuration;
+    boot.cases = {{"zero-exit reports it", {line("^\\[zero-exit\\] FAIL zero-exit"), never("\\] PASS zero-exit")}}};
+    return boot;
+}
+
+/// A benchmark: what it prints is exact, as an instruction is a tick of the TSC.
+Boot exit_cost() {
+    Boot boot = boot_of("exit-cost", {guest_named("exit-cost")}, {own_guest("exit-cost")});
+    boot.options.count_instructions = true;
+    boot.quiet = std::chrono::seconds(300);
+    boot.cases = {
+        {"a CPUID exit costs at most 200 instructions", {number("BENCH cpuid-0 (\\d+)", 1, 200)}},
+        {"a refused port read costs at most 120 instructions", {number("BENCH in-absent-port (\\d+)", 1, 120)}},
+    };
+    return boot;
+}
+
+} // namespace
+
+std::vector<Boot> own_guest_boots() {
+    return {properties_of_devices(), properties_of_cpu(),  reset(),    containment(),
+            exception_loops(),       needless_intercept(), exit_cost()};
+}
+
+} // namespace bulkhead::integration

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Bulkhead authors
+#include "integration/recording.hpp"
+
+#include <fstream>
+#include <iostream>
+#include <iterator>
+#include <regex>
+
+#include "tools/failure.hpp"
+#include "tools/folders.hpp"
+#include "tools/initramfs.hpp"
+#include "tools/transcript.hpp"
+
+namespace bulkhead::integration {
+namespace {
+
+std::filesystem::path folder_of(const Boot& boot, tools::MachineKind machine) {
+    return tools::build_folder() / "integration" / tools::name_of(machine) / boot.name;
+}
+
+/// Follows the output: types when it is time, and sees when the run is over.
+class Operator {
+public:
+    explicit Operator(const Boot& boot) : boot_(boot) {}
+
+    tools::Reaction operator()(std::string_view bytes) {
+        tools::Reaction reaction;
+        std::vector<std::string> seen = transcript_.add(bytes);
+        seen.push_back(transcript_.unfinished());
+        for (const std::string& line : seen) {
+            if (typed_ < boot_.typing.size() && std::regex_search(line, std::regex(boot_.typing[typed_].after)))
+                reaction.type += boot_.typing[typed_++].keys;
+            if (!boot_.until.empty() && std::regex_search(line, std::regex(boot_.until)))
+                reaction.stop = true;
+        }
+        return reaction;
+    }
+    [[nodiscard]] unsigned typed() const { return typed_; }
+
+private:
+    const Boot& boot_;
+    tools::Transcript transcript_;
+    unsigned typed_ = 0;
+};
+
+void prepare_disk(const Boot& boot, const std::filesystem::path& folder) {
+    const tools::ImageFile initramfs = demo_initramfs();
+    for (const tools::ImageFile& file : boot.files) {
+        if (file.source == initramfs.source)
+            tools::write_demo_initramfs(file.source);
+    }
+    std::ofstream(folder / "bulkhead.toml") << boot.configuration;
+    tools::write_image(folder / "disk.img", {.efi = tools::build_folder() / "bulkhead.efi",
+                                             .configuration = folder / "bulkhead.toml",
+                                             .files = boot.files});
+}
+
+} // namespace
+
+void record(const Boot& boot, tools::MachineKind machine) {
+    const std::filesystem::path folder = folder_of(boot, machine);
+    std::filesystem::remove_all(folder); // no case shall read an older recording
+    std::filesystem::create_directories(folder);
+    prepare_disk(boot, folder);
+
+    Operator person(boot);
+    const tools::SessionEnd end = tools::run_session({.machine = machine,
+                                                      .options = boot.options,
+                                                      .image = folder / "disk.img",
+                                                      .folder = folder,
+                                                      .quiet = boot.quiet,
+                                                      .total = std::chrono::seconds(1200),
+                                                      .keyboard = -1,
+                                                      .on_output = std::ref(person)});
+    std::filesystem::remove(folder / "disk.img");
+    std::cout << boot.name << " on " << tools::name_of(machine) << ": " << tools::describe(end) << '\n';
+    if (end == tools::SessionEnd::Failed || end == tools::SessionEnd::Interrupted)
+        throw tools::Failure(tools::where_to_look(folder));
+    std::ofstream(folder / "end.txt") << person.typed() << ' ' << tools::describe(end) << '\n';
+}
+
+Recording read_recording(const Boot& boot, tools::MachineKind machine) {
+    Recording recording;
+    recording.serial_log = folder_of(boot, machine) / "serial.log";
+    std::ifstream end(recording.serial_log.parent_path() / "end.txt");
+    end >> recording.typed >> std::ws;
+    if (!std::getline(end, recording.end))
+        throw tools::Failure("there is no recording " + recording.serial_log.string() + ": run the boot first");
+
+    std::ifstream log(recording.serial_log, std::ios::binary);
+    tools::Transcript transcript;
+    transcript.add(std::string(std::istreambuf_iterator<char>(log), std::istreambuf_iterator<char>()) + "\n");
+    recording.lines = transcript.lines();
+    return recording;
+}
+
+std::string judge_end(const Boot& boot, const Recording& recording) {
+    const std::string_view wanted =
+        tools::describe(boot.until.empty() ? tools::SessionEnd::PoweredOff : tools::SessionEnd::Stopped);
+    if (recording.end != wanted)
+        return recording.end + ", and should be: " + std::string(wanted);
+    if (recording.typed < boot.typing.size())
+        return "what should be typed after " + boot.typing[recording.typed].after + " was not";
+    return "";
+}
+
+} // namespace bulkhead::integration

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Bulkhead authors
+#include "tools/configuration.hpp"
+
+#include <algorithm>
+#include <fstream>
+#include <iterator>
+#include <memory>
+#include <string_view>
+#include <system_error>
+
+#include "config/load.hpp"
+#include "tools/failure.hpp"
+#include "tools/file_name.hpp"
+#include "tools/folders.hpp"
+
+namespace bulkhead::tools {
+namespace {
+
+/// The same separators on the host and in ImageFile, whatever the configuration uses.
+std::string with_slashes(std::string_view name) {
+    std::string result(name);
+    std::ranges::replace(result, '\\', '/');
+    return result;
+}
+
+class FolderFiles final : public Files {
+public:
+    explicit FolderFiles(std::filesystem::path folder) : folder_(std::move(folder)) {}
+
+    [[nodiscard]] Result<u64> size(std::string_view path) override {
+        std::error_code error;
+        const std::filesystem::path file = folder_ / with_slashes(path);
+        if (!std::filesystem::exists(file, error))
+            return fail("there is no such file");
+        if (!std::filesystem::is_regular_file(file, error))
+            return fail("it is not a regular file");
+        const u64 size = std::filesystem::file_size(file, error);
+        if (error)
+            return fail("its size cannot be read");
+        return size;
+    }
+
+private:
+    std::filesystem::path folder_;
+};
+
+std::string read_text(const std::filesystem::path& path) {
+    std::ifstream file(path, std::ios::binary);
+    if (!file || !std::filesystem::is_regular_file(path))
+        throw Failure("cannot read '" + path.string() + "'");
+    return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+}
+
+void add_file(CheckedConfiguration& result, const Located<std::string_view>& file, Diagnostics& diagnostics) {
+    if (!file.given())
+        return;
+    const std::string name = with_slashes(file.value);
+    if (const std::string reason = why_not_a_name(name); !reason.empty())
+        diagnostics.error(file.at, std::string_view(reason));
+    else
+        result.files.push_back({name, result.path.parent_path() / name});
+}
+
+unsigned highest_cpu(const CpuRequest& request) {
+    u64 highest = 0;
+    for (const Located<u64>& number : request.list)
+        highest = std::max(highest, number.value + 1);
+    return static_cast<unsigned>(highest);
+}
+
+void add_errors(CheckedConfiguration& result, const Diagnostics& diagnostics) {
+    for (const Diagnostic& diagnostic : diagnostics.all()) {
+        std::string buffer(result.path.string().size() + diagnostic.message.size() + 64, '\0');
+        Text text(buffer);
+        write_diagnostic(text, result.path.string(), diagnostic);
+        result.errors.emplace_back(text.view());
+    }
+    if (diagnostics.lost() != 0)
+        result.errors.push_back(result.path.string() + ": error: and " + std::to_string(diagnostics.lost()) + " more");
+}
+
+} // namespace
+
+CheckedConfiguration read_configuration(const std::filesystem::path& path) {
+    CheckedConfiguration result;
+    result.path = path;
+    const std::string text = read_text(path);
+    FolderFiles files(path.parent_path());
+    const auto storage = std::make_unique<ConfigurationStorage>();
+    LoadedConfiguration loaded(*storage);
+    if (!load_configuration(text, files, nullptr, loaded) && loaded.diagnostics.empty())
+        result.errors.push_back(path.string() + ": error: the configuration cannot be used");
+
+    unsigned counted = 0;
+    unsigned listed = 0;
+    for (const GuestConfig& guest : loaded.configuration.guests) {
+        result.guests.emplace_back(guest.name.value);
+        counted += static_cast<unsigned>(guest.cpus.count);
+        listed = std::max(listed, highest_cpu(guest.cpus));
+        result.memory += guest.memory.value;
+        add_file(result, guest.kernel, loaded.diagnostics);
+        add_file(result, guest.initrd, loaded.diagnostics);
+    }
+    result.cpus = std::max(counted, listed);
+    add_errors(result, loaded.diagnostics);
+    return result;
+}
+
+CheckedConfiguration require_configuration(const std::filesystem::path& path) {
+    CheckedConfiguration result = read_configuration(path);
+    if (result.errors.empty())
+        return result;
+    std::string text = "the configuration cannot be used:";
+    for (const std::string& error : result.errors)
+        text += "\n" + error;
+    throw Failure(text);
+}
+
+void write_image(const std::filesystem::path& image, const CheckedConfiguration& configuration) {
+    write_image(image, ImageContents{.efi = build_folder() / "bulkhead.efi",
+                                     .configuration = configuration.path,
+                                     .files = configuration.files});
+}
+
+MachineOptions fitting_machine(const CheckedConfiguration& configuration) {
+    constexpr u64 spare = 768; // MiB: firmware, hypervisor, and the files before they are copied
+    const u64 needed = (configuration.memory + MiB - 1) / MiB + spare;
+    MachineOptions options;
+    options.cpus = configuration.cpus + 1;
+    options.memory_mib = static_cast<unsigned>(std::max<u64>(needed, 2048));
+    return options;
+}
+
+} // namespace bulkhead::tools

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Bulkhead authors
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "base/types.hpp"
+#include "tools/image.hpp"
+#include "tools/machine.hpp"
+
+namespace bulkhead::tools {
+
+/// A configuration as the host command needs it. It is read by the loader's own code (config/).
+struct CheckedConfiguration {
+    std::filesystem::path path;
+    std::vector<std::string> errors; ///< "file:line:column: error: sentence", in the order of the file
+    std::vector<std::string> guests; ///< their names
+    std::vector<ImageFile> files;    ///< what the guests need
+    unsigned cpus = 0;               ///< how many the machine must have
+    u64 memory = 0;                  ///< bytes of all guests
+};
+
+/// Throws Failure if the file itself cannot be read.
+[[nodiscard]] CheckedConfiguration read_configuration(const std::filesystem::path& path);
+
+/// As read_configuration(), but throws Failure with all errors where there are any.
+[[nodiscard]] CheckedConfiguration require_configuration(const std::filesystem::path& path);
+
+/// Writes `configuration`, its files and the product as a disk image.
+void write_image(const std::filesystem::path& image, const CheckedConfiguration& configuration);
+
+/// A machine that is large enough for `configuration`, with a CPU and memory to spare for the hypervisor and the
+/// firmware.
+[[nodiscard]] MachineOptions fitting_machine(const CheckedConfiguration& configuration);
+
+} // namespace bulkhead::tools

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Bulkhead authors
+#include "tools/file_name.hpp"
+
+#include <algorithm>
+#include <string_view>
+
+namespace bulkhead::tools {
+
+std::string why_not_a_name(const std::string& name) {
+    if (name.empty())
+        return "the name is empty";
+    if (name.starts_with('/'))
+        return "the name must be relative to the configuration's folder";
+    for (const char c : name) {
+        if (c < ' ' || c > '~')
+            return "the name may have printable ASCII characters only";
+        if (std::string_view("\"*:<>?\\|").contains(c))
+            return std::string("the name has a '") + c + "', which FAT does not take";
+    }
+    for (std::size_t start = 0; start <= name.size();) {
+        const std::size_t end = std::min(name.find('/', start), name.size());
+        const std::string part = name.substr(start, end - start);
+        if (part.empty() || part == "." || part == "..")
+            return "the name has an empty part, '.' or '..'";
+        if (part.ends_with('.') || part.ends_with(' '))
+            return "a part of the name ends in '.' or ' ', which FAT drops";
+        if (part.size() > 255)
+            return "a part of the name is longer than 255 characters";
+        start = end + 1;
+    }
+    return "";
+}
+
+} // namespace bulkhead::tools

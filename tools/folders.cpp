@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Bulkhead authors
+#include "tools/folders.hpp"
+
+#include <cerrno>
+#include <cstdlib>
+#include <string>
+#include <system_error>
+
+#include "tools/failure.hpp"
+
+namespace bulkhead::tools {
+
+std::filesystem::path build_folder() { return BULKHEAD_BUILD_FOLDER; }
+std::filesystem::path source_folder() { return BULKHEAD_SOURCE_FOLDER; }
+
+std::filesystem::path toolbox_folder() {
+    const std::filesystem::path link = build_folder() / "toolbox";
+    if (!std::filesystem::is_directory(link))
+        throw Failure("there are no emulators in " + link.string() + ": run ./bulkhead, which fetches them");
+    return std::filesystem::canonical(link);
+}
+
+std::filesystem::path stock_kernel(std::string_view release) {
+    const std::filesystem::path link = toolbox_folder() / "boot" / ("vmlinuz-" + std::string(release));
+    if (!std::filesystem::exists(link))
+        throw Failure("there is no " + link.string() + ": run ./bulkhead, which fetches it");
+    return std::filesystem::canonical(link);
+}
+
+TemporaryFolder::TemporaryFolder() {
+    std::string name = (std::filesystem::temp_directory_path() / "bulkhead.XXXXXX").string();
+    if (mkdtemp(name.data()) == nullptr)
+        throw std::system_error(errno, std::generic_category(), name);
+    path_ = name;
+}
+
+TemporaryFolder::~TemporaryFolder() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+}
+
+} // namespace bulkhead::tools

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Bulkhead authors
+#include "tools/image.hpp"
+
+#include <algorithm>
+#include <cstdint>
+#include <cstdlib>
+#include <fstream>
+#include <set>
+
+#include "tools/failure.hpp"
+#include "tools/file_name.hpp"
+#include "tools/process.hpp"
+
+namespace bulkhead::tools {
+namespace {
+
+constexpr std::uintmax_t mebibyte = 1024 * 1024;
+constexpr std::uintmax_t partition_start = mebibyte; // what every partitioning tool aligns to
+constexpr std::uintmax_t sector = 512;
+constexpr std::uintmax_t largest_file = 0xffff'ffff; // FAT keeps a file's size in 32 bits
+
+/// FAT32 has at least 65525 clusters (UEFI 2.10 13.3.1 refers to Microsoft's FAT specification): with the smallest
+/// clusters that are 32 MiB and the two tables.
+constexpr std::uintmax_t smallest_partition = 40 * mebibyte;
+
+/// Room for the two tables, the folders, and half a cluster lost per file.
+std::uintmax_t partition_size(const ImageContents& contents) {
+    std::uintmax_t size = std::filesystem::file_size(contents.efi) + std::filesystem::file_size(contents.configuration);
+    for (const ImageFile& file : contents.files)
+        size += std::filesystem::file_size(file.source);
+    size += size / 32 + 4 * mebibyte;
+    return std::max(smallest_partition, (size + mebibyte - 1) / mebibyte * mebibyte);
+}
+
+void write_partition_table(const std::filesystem::path& image, std::uintmax_t partition) {
+    const std::uintmax_t first = partition_start / sector;
+    const std::uintmax_t last = first + partition / sector - 1;
+    run_or_throw({"/usr/sbin/sgdisk", "--clear", "--disk-guid=42554C4B-4845-4144-8000-000000000001",
+                  "--new=1:" + std::to_string(first) + ":" + std::to_string(last), "--typecode=1:EF00",
+                  "--partition-guid=1:42554C4B-4845-4144-8000-000000000002", "--change-name=1:Bulkhead", image});
+}
+
+/// mtools on the partition: needs no privileges and no loop device.
+class FatVolume {
+public:
+    FatVolume(const std::filesystem::path& image, std::uintmax_t size)
+        : volume_(image.string() + "@@" + std::to_string(partition_start)) {
+        const char* epoch = std::getenv("SOURCE_DATE_EPOCH");
+        environment_ = {"TZ=UTC", "MTOOLSRC=/dev/null", "MTOOLS_SKIP_CHECK=1", "LC_ALL=C.UTF-8",
+                        std::string("SOURCE_DATE_EPOCH=") + (epoch == nullptr ? "1767225600" : epoch)};
+        tool({"mformat", "-i", volume_, "-F", "-v", "BULKHEAD", "-N", "42554c4b", "-T", std::to_string(size / sector),
+              "-h", "255", "-s", "63", "-H", std::to_string(partition_start / sector), "-c", cluster(size), "::"});
+    }
+
+    void copy(const std::filesystem::path& source, const std::string& name) {
+        for (std::size_t slash = name.find('/'); slash != std::string::npos; slash = name.find('/', slash + 1)) {
+            const std::string folder = name.substr(0, slash);
+            if (folders_.insert(folder).second)
+                tool({"mmd", "-i", volume_, "::/" + folder});
+        }
+        tool({"mcopy", "-i", volume_, source, "::/" + name});
+    }
+
+private:
+    /// Sectors in a cluster: the largest that leave enough clusters for FAT32.
+    static std::string cluster(std::uintmax_t size) {
+        std::uintmax_t sectors = 1;
+        while (sectors < 64 && size / (sectors * 2 * sector) > 70'000)
+            sectors *= 2;
+        return std::to_string(sectors);
+    }
+    void tool(const Command& command) { run_or_throw(command, environment_); }
+
+    std::string volume_;
+    Command environment_;
+    std::set<std::string> folders_;
+};
+
+void require_fitting(const ImageFile& file) {
+    if (const std::string reason = why_not_a_name(file.name); !reason.empty())
+        throw Failure("'" + file.name + "': " + reason);
+    if (std::filesystem::file_size(file.source) > largest_file)
+        throw Failure("'" + file.name + "': an EFI system partition takes no file of 4 GiB or more");
+}
+
+} // namespace
+
+void write_image(const std::filesystem::path& image, const ImageContents& contents) {
+    std::set<std::string> names{"bulkhead.toml"};
+    std::vector<ImageFile> files;
+    for (const ImageFile& file : contents.files) {
+        require_fitting(file);
+        std::string folded = file.name; // FAT compares without case
+        std::ranges::transform(folded, folded.begin(), [](unsigned char c) { return std::tolower(c); });
+        if (names.insert(folded).second)
+            files.push_back(file);
+        else if (std::ranges::none_of(files, [&](const ImageFile& other) { return other.name == file.name; }))
+            throw Failure("'" + file.name + "': another file has this name already, but for upper and lower case");
+    }
+
+    const std::uintmax_t partition = partition_size(contents);
+    if (std::filesystem::exists(image) && !std::filesystem::is_regular_file(image))
+        throw Failure("'" + image.string() + "' is not a regular file: write the image to one, and copy that");
+    if (!std::ofstream(image, std::ios::trunc))
+        throw Failure("cannot write '" + image.string() + "'");
+    std::filesystem::resize_file(image, partition_start + partition + mebibyte);
+    write_partition_table(image, partition);
+    FatVolume volume(image, partition);
+    volume.copy(contents.efi, "EFI/BOOT/BOOTX64.EFI");
+    volume.copy(contents.configuration, "bulkhead/bulkhead.toml");
+    for (const ImageFile& file : files)
+        volume.copy(file.source, "bulkhead/" + file.name);
+}
+
+} // namespace bulkhead::tools

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Bulkhead authors
+//
+// The product's disk: a GPT with one EFI system partition, as firmware expects it on a USB stick (UEFI 2.10 3.5.1.1).
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace bulkhead::tools {
+
+struct ImageFile {
+    std::string name;             ///< relative to \bulkhead\, with '/' between its parts
+    std::filesystem::path source; ///< on the host
+};
+
+struct ImageContents {
+    std::filesystem::path efi;           ///< becomes \EFI\BOOT\BOOTX64.EFI
+    std::filesystem::path configuration; ///< becomes \bulkhead\bulkhead.toml
+    std::vector<ImageFile> files;
+};
+
+/// Writes `image`, just large enough. The same contents give the same bytes: identifiers are fixed, and the files' time
+/// is SOURCE_DATE_EPOCH, or a fixed one. Throws Failure.
+void write_image(const std::filesystem::path& image, const ImageContents& contents);
+
+} // namespace bulkhead::tools

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Bulkhead authors
+//
+// The host command. Exit status: 0, it did what was asked; 1, it failed; 2, it was asked for wrongly.
+#include <CLI/CLI.hpp>
+#include <iostream>
+#include <thread>
+#include <unistd.h>
+
+#include "tools/configuration.hpp"
+#include "tools/demo.hpp"
+#include "tools/failure.hpp"
+#include "tools/folders.hpp"
+#include "tools/machine.hpp"
+#include "tools/run.hpp"
+
+namespace bulkhead::tools {
+namespace {
+
+struct Arguments {
+    std::string machine;
+    std::string configuration;
+    std::string image;
+    MachineOptions options{.cpus = 0, .memory_mib = 0, .count_instructions = false, .extra_arguments = {}};
+};
+
+int check(const std::string& file) {
+    const CheckedConfiguration configuration = read_configuration(file);
+    for (const std::string& error : configuration.errors)
+        std::cout << error << '\n';
+    if (!configuration.errors.empty()) {
+        std::cout << file << ": " << configuration.errors.size()
+                  << (configuration.errors.size() == 1 ? " error" : " errors") << std::endl;
+        return 1;
+    }
+    std::cout << file << ": no errors, guests";
+    for (const std::string& guest : configuration.guests)
+        std::cout << ' ' << guest;
+    std::cout << std::endl;
+    return 0;
+}
+
+int make_image(const Arguments& arguments) {
+    const CheckedConfiguration configuration = require_configuration(arguments.configuration);
+    write_image(arguments.image, configuration);
+    std::cout << arguments.image << ": " << std::filesystem::file_size(arguments.image) / MiB << " MiB" << std::endl;
+    return 0;
+}
+
+/// Replaces this process by ctest, whose summary is the end of the output.
+int test(const std::vector<std::string>& arguments) {
+    Command command{"ctest",        "--test-dir",
+                    build_folder(), "--output-on-failure",
+                    "-j",           std::to_string(std::max(1u, std::thread::hardware_concurrency()))};
+    command.insert(command.end(), arguments.begin(), arguments.end());
+    std::vector<char*> pointers;
+    for (std::string& argument : command)
+        pointers.push_back(argument.data());
+    pointers.push_back(nullptr);
+    execvp(pointers.front(), pointers.data());
+    throw Failure("cannot start ctest");
+}
+
+void add_machine(CLI::App* command, Arguments& arguments) {
+    command->add_option("--machine", arguments.machine,
+                        "qemu-amd, bochs-intel, bochs-amd or kvm; default: the best that works here");
+}
+
+void add_configuration(CLI::App* command, Arguments& arguments) {
+    command->add_option("CONFIG", arguments.configuration, "the configuration, a TOML file")->required();
+}
+
+int parse_and_run(int argc, char** argv) {
+    Arguments arguments;
+    CLI::App app("Bulkhead: divides a machine among guests. This command builds, tries and checks it.", "bulkhead");
+    app.require_subcommand(1);
+
+    CLI::App* demo = app.add_subcommand("demo", "Boot two Debian guests side by side, and see that they work");
+    add_machine(demo, arguments);
+
+    CLI::App* run = app.add_subcommand("run", "Boot a configuration, with this terminal as its serial console");
+    add_configuration(run, arguments);
+    add_machine(run, arguments);
+    run->add_option("--cpus", arguments.options.cpus, "CPUs of the machine; default: one more than the guests need");
+    run->add_option("--memory", arguments.options.memory_mib,
+                    "MiB of the machine; default: what the guests need and 768");
+    run->footer("Ctrl-\\ ends the machine; all other keys are the hypervisor's and the guests'.");
+
+    CLI::App* check_command = app.add_subcommand("check", "Say everything that is wrong in a configuration");
+    add_configuration(check_command, arguments);
+    check_command->footer("Exit status: 0, no errors; 1, errors; 2, wrong usage.");
+
+    CLI::App* image = app.add_subcommand("image", "Write a disk image with a configuration and its guests' files");
+    add_configuration(image, arguments);
+    image->add_option("-o,--output", arguments.image, "the image, to be copied to a USB stick as it is")->required();
+
+    CLI::App* test_command = app.add_subcommand("test", "Run every test; further arguments go to ctest, as -R REGEX");
+    test_command->prefix_command();
+
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+        return app.exit(error) == 0 ? 0 : 2;
+    }
+    if (demo->parsed())
+        return run_demo(choose_machine(arguments.machine));
+    if (run->parsed())
+        return run_configuration(arguments.configuration, choose_machine(arguments.machine), arguments.options);
+    if (check_command->parsed())
+        return check(arguments.configuration);
+    if (image->parsed())
+        return make_image(arguments);
+    return test(test_command->remaining());
+}
+
+} // namespace
+} // namespace bulkhead::tools
+
+int main(int argc, char** argv) {
+    try {
+        return bulkhead::tools::parse_and_run(argc, argv);
+    } catch (const bulkhead::tools::Failure& failure) {
+        std::cerr << "bulkhead: " << failure.what() << std::endl;
+        return failure.status();
+    } catch (const std::exception& exception) {
+        std::cerr << "bulkhead: " << exception.what() << std::endl;
+        return 1;
+    }
+}

@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Bulkhead authors
+#include "tools/process.hpp"
+
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <fcntl.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <system_error>
+#include <thread>
+#include <unistd.h>
+#include <utility>
+
+#include "tools/failure.hpp"
+
+extern char** environ;
+
+namespace bulkhead::tools {
+namespace {
+
+struct Pipe {
+    Descriptor read;
+    Descriptor write;
+};
+
+Pipe make_pipe() {
+    std::array<int, 2> ends{};
+    if (pipe2(ends.data(), O_CLOEXEC) != 0)
+        throw std::system_error(errno, std::generic_category(), "pipe2");
+    return {Descriptor(ends[0]), Descriptor(ends[1])};
+}
+
+int decode_status(int status) { return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status); }
+
+std::vector<char*> pointers(const Command& strings) {
+    std::vector<char*> result;
+    for (const std::string& string : strings)
+        result.push_back(const_cast<char*>(string.c_str())); // the exec family takes char*, and does not write
+    result.push_back(nullptr);
+    return result;
+}
+
+/// Starts `command` with the given standard streams. Signals that we block are not blocked in it.
+pid_t spawn(const Command& command, const Command& environment, int input, int output, int errors) {
+    posix_spawn_file_actions_t actions;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_adddup2(&actions, input, STDIN_FILENO);
+    posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
+    posix_spawn_file_actions_adddup2(&actions, errors, STDERR_FILENO);
+
+    posix_spawnattr_t attributes;
+    posix_spawnattr_init(&attributes);
+    sigset_t none;
+    sigemptyset(&none);
+    sigset_t pipe_signal;
+    sigemptyset(&pipe_signal);
+    sigaddset(&pipe_signal, SIGPIPE);
+    posix_spawnattr_setsigmask(&attributes, &none);
+    posix_spawnattr_setsigdefault(&attributes, &pipe_signal);
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+
+    Command variables;
+    for (char** variable = environ; *variable != nullptr; ++variable)
+        variables.emplace_back(*variable);
+    // Of two entries of one name the first counts.
+    variables.insert(variables.begin(), environment.begin(), environment.end());
+
+    pid_t pid = -1;
+    const int error = posix_spawnp(&pid, command.front().c_str(), &actions, &attributes, pointers(command).data(),
+                                   pointers(variables).data());
+    posix_spawn_file_actions_destroy(&actions);
+    posix_spawnattr_destroy(&attributes);
+    if (error != 0)
+        throw std::system_error(error, std::generic_category(), command.front());
+    return pid;
+}
+
+} // namespace
+
+Descriptor& Descriptor::operator=(Descriptor&& other) noexcept {
+    if (this != &other) {
+        reset();
+        number_ = other.release();
+    }
+    return *this;
+}
+
+int Descriptor::release() { return std::exchange(number_, -1); }
+
+void Descriptor::reset() {
+    if (number_ >= 0)
+        close(number_);
+    number_ = -1;
+}
+
+Outcome run(const Command& command, const Command& environment) {
+    const Descriptor nothing(open("/dev/null", O_RDONLY | O_CLOEXEC));
+    Pipe pipe = make_pipe();
+    const pid_t pid = spawn(command, environment, nothing.get(), pipe.write.get(), pipe.write.get());
+    pipe.write.reset();
+
+    Outcome outcome;
+    std::array<char, 4096> buffer{};
+    for (;;) {
+        const ssize_t size = read(pipe.read.get(), buffer.data(), buffer.size());
+        if (size > 0)
+            outcome.output.append(buffer.data(), static_cast<std::size_t>(size));
+        else if (size == 0 || errno != EINTR)
+            break;
+    }
+    int status = 0;
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+    }
+    outcome.status = decode_status(status);
+    return outcome;
+}
+
+void run_or_throw(const Command& command, const Command& environment) {
+    const Outcome outcome = run(command, environment);
+    if (outcome.status != 0)
+        throw Failure(command.front() + " failed with status " + std::to_string(outcome.status) + ":\n" +
+                      outcome.output);
+}
+
+Child::Child(const Command& command, const std::filesystem::path& errors) {
+    const Descriptor error_file(open(errors.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
+    if (error_file.get() < 0)
+        throw std::system_error(errno, std::generic_category(), errors.string());
+    Pipe in = make_pipe();
+    Pipe out = make_pipe();
+    pid_ = spawn(command, {}, in.read.get(), out.write.get(), error_file.get());
+    input_ = std::move(in.write);
+    output_ = std::move(out.read);
+}
+
+Child::~Child() { terminate(); }
+
+void Child::write(std::string_view bytes) {
+    while (!bytes.empty()) {
+        const ssize_t size = ::write(input_.get(), bytes.data(), bytes.size());
+        if (size > 0)
+            bytes.remove_prefix(static_cast<std::size_t>(size));
+        else if (errno != EINTR)
+            return;
+    }
+}
+
+std::optional<int> Child::poll() {
+    int status = 0;
+    if (!status_ && waitpid(pid_, &status, WNOHANG) == pid_)
+        status_ = decode_status(status);
+    return status_;
+}
+
+void Child::terminate(std::chrono::milliseconds patience) {
+    constexpr std::chrono::milliseconds step(20);
+    if (poll())
+        return;
+    kill(pid_, SIGTERM);
+    for (std::chrono::milliseconds waited(0); waited < patience && !poll(); waited += step)
+        std::this_thread::sleep_for(step);
+    if (!poll()) {
+        kill(pid_, SIGKILL);
+        wait();
+    }
+}
+
+int Child::wait() {
+    int status = 0;
+    while (!status_) {
+        const pid_t ended = waitpid(pid_, &status, 0);
+        if (ended == pid_ || errno != EINTR)
+            status_ = decode_status(status);
+    }
+    return *status_;
+}
+
+} // namespace bulkhead::tools

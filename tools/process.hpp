@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Bulkhead authors
+#pragma once
+
+#include <chrono>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <sys/types.h>
+#include <vector>
+
+namespace bulkhead::tools {
+
+using Command = std::vector<std::string>;
+
+/// A file descriptor that is closed with its owner.
+class Descriptor {
+public:
+    Descriptor() = default;
+    explicit Descriptor(int number) : number_(number) {}
+    Descriptor(Descriptor&& other) noexcept : number_(other.release()) {}
+    Descriptor& operator=(Descriptor&& other) noexcept;
+    ~Descriptor() { reset(); }
+
+    [[nodiscard]] int get() const { return number_; }
+    [[nodiscard]] int release();
+    void reset();
+
+private:
+    int number_ = -1;
+};
+
+struct Outcome {
+    int status = 0;     ///< exit status; 128 + n when signal n ended it
+    std::string output; ///< standard output and standard error
+};
+
+/// Runs `command` to its end, without input. Throws std::system_error if it cannot be started.
+/// \param environment "NAME=value" entries that are added to this process's own
+[[nodiscard]] Outcome run(const Command& command, const Command& environment = {});
+
+/// As run(), but throws Failure with the command's output when its status is not 0.
+void run_or_throw(const Command& command, const Command& environment = {});
+
+/// A command whose standard input and output are pipes to us. It is killed with its owner.
+class Child {
+public:
+    /// Standard error goes to the file `errors`.
+    Child(const Command& command, const std::filesystem::path& errors);
+    Child(const Child&) = delete;
+    Child& operator=(const Child&) = delete;
+    ~Child();
+
+    [[nodiscard]] int output() const { return output_.get(); }
+    /// Writes all of `bytes`, or as much as the child takes before it ends.
+    void write(std::string_view bytes);
+    /// SIGTERM, then SIGKILL after `patience`.
+    void terminate(std::chrono::milliseconds patience = std::chrono::seconds(5));
+    /// Waits for its end; the status as in Outcome.
+    int wait();
+
+private:
+    [[nodiscard]] std::optional<int> poll();
+
+    pid_t pid_ = -1;
+    Descriptor input_;
+    Descriptor output_;
+    std::optional<int> status_;
+};
+
+} // namespace bulkhead::tools

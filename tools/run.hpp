@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Bulkhead authors
+#pragma once
+
+#include <filesystem>
+
+#include "tools/machine.hpp"
+
+namespace bulkhead::tools {
+
+/// Boots a configuration with the terminal as the machine's serial console, until the machine is off or the quit key is
+/// pressed. `options` with 0 CPUs or 0 memory: as much as the configuration needs. Returns the exit status.
+[[nodiscard]] int run_configuration(const std::filesystem::path& configuration, MachineKind machine,
+                                    MachineOptions options);
+
+} // namespace bulkhead::tools

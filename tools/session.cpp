@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Bulkhead authors
+#include "tools/session.hpp"
+
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <fstream>
+#include <iterator>
+#include <optional>
+#include <poll.h>
+#include <sys/signalfd.h>
+#include <system_error>
+#include <unistd.h>
+
+#include "tools/failure.hpp"
+
+namespace bulkhead::tools {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+/// Signals that end us come as bytes of a descriptor, so that everything is cleaned up in the ordinary way.
+class EndingSignals {
+public:
+    EndingSignals() {
+        sigset_t set;
+        sigemptyset(&set);
+        for (const int signal : {SIGINT, SIGTERM, SIGHUP})
+            sigaddset(&set, signal);
+        sigprocmask(SIG_BLOCK, &set, &previous_);
+        descriptor_ = Descriptor(signalfd(-1, &set, SFD_CLOEXEC));
+    }
+    EndingSignals(const EndingSignals&) = delete;
+    EndingSignals& operator=(const EndingSignals&) = delete;
+    ~EndingSignals() {
+        signalfd_siginfo information{};
+        pollfd waiting{.fd = descriptor_.get(), .events = POLLIN, .revents = 0};
+        while (poll(&waiting, 1, 0) > 0 && read(descriptor_.get(), &information, sizeof information) > 0) {
+        }
+        sigprocmask(SIG_SETMASK, &previous_, nullptr);
+    }
+    [[nodiscard]] int descriptor() const { return descriptor_.get(); }
+
+private:
+    sigset_t previous_{};
+    Descriptor descriptor_;
+};
+
+/// A write to an emulator that has just ended must be an error, not a signal.
+class NoPipeSignal {
+public:
+    NoPipeSignal() : previous_(std::signal(SIGPIPE, SIG_IGN)) {}
+    NoPipeSignal(const NoPipeSignal&) = delete;
+    NoPipeSignal& operator=(const NoPipeSignal&) = delete;
+    ~NoPipeSignal() { std::signal(SIGPIPE, previous_); }
+
+private:
+    void (*previous_)(int);
+};
+
+class Session {
+public:
+    explicit Session(const SessionPlan& plan)
+        : plan_(plan), log_(plan.folder / "serial.log", std::ios::binary),
+          child_(emulator_command(plan.machine, plan.options, plan.image, plan.folder), plan.folder / "errors.log"),
+          keyboard_(plan.keyboard) {
+        if (!log_)
+            throw Failure("cannot write " + (plan.folder / "serial.log").string());
+    }
+
+    SessionEnd run() {
+        std::optional<SessionEnd> end;
+        while (!end)
+            end = step();
+        child_.terminate();
+        return *end;
+    }
+
+private:
+    std::optional<SessionEnd> step() {
+        std::array<pollfd, 3> waiting{pollfd{.fd = child_.output(), .events = POLLIN, .revents = 0},
+                                      pollfd{.fd = signals_.descriptor(), .events = POLLIN, .revents = 0},
+                                      pollfd{.fd = keyboard_, .events = POLLIN, .revents = 0}};
+        constexpr int milliseconds = 500;
+        if (poll(waiting.data(), waiting.size(), milliseconds) < 0 && errno != EINTR)
+            throw std::system_error(errno, std::generic_category(), "poll");
+        if (waiting[1].revents != 0)
+            return SessionEnd::Interrupted;
+        std::optional<SessionEnd> end;
+        if (waiting[0].revents != 0)
+            end = take_output();
+        if (!end && waiting[2].revents != 0)
+            end = take_keys();
+        return end ? end : overdue();
+    }
+
+    std::optional<SessionEnd> take_output() {
+        std::array<char, 4096> buffer{};
+        const ssize_t size = read(child_.output(), buffer.data(), buffer.size());
+        if (size <= 0)
+            return ended();
+        const std::string_view bytes(buffer.data(), static_cast<std::size_t>(size));
+        log_ << bytes << std::flush;
+        last_output_ = Clock::now();
+        if (!plan_.on_output)
+            return std::nullopt;
+        const Reaction reaction = plan_.on_output(bytes);
+        child_.write(reaction.type);
+        return reaction.stop ? std::optional(SessionEnd::Stopped) : std::nullopt;
+    }
+
+    std::optional<SessionEnd> take_keys() {
+        std::array<char, 256> buffer{};
+        const ssize_t size = read(keyboard_, buffer.data(), buffer.size());
+        if (size <= 0) {
+            keyboard_ = -1; // no more input: the guests may still have much to say
+            return std::nullopt;
+        }
+        const std::string_view keys(buffer.data(), static_cast<std::size_t>(size));
+        const std::size_t quit = keys.find(quit_key);
+        child_.write(keys.substr(0, quit));
+        return quit == std::string_view::npos ? std::nullopt : std::optional(SessionEnd::Stopped);
+    }
+
+    SessionEnd ended() {
+        if (child_.wait() != 0)
+            return SessionEnd::Failed;
+        switch (machine_end(plan_.folder)) {
+        case MachineEnd::PoweredOff:
+            return SessionEnd::PoweredOff;
+        case MachineEnd::Reset:
+            return SessionEnd::Reset;
+        case MachineEnd::Other:
+            break;
+        }
+        return SessionEnd::Failed;
+    }
+
+    [[nodiscard]] std::optional<SessionEnd> overdue() const {
+        const Clock::time_point now = Clock::now();
+        if (plan_.quiet.count() > 0 && now - last_output_ > plan_.quiet)
+            return SessionEnd::Quiet;
+        if (plan_.total.count() > 0 && now - start_ > plan_.total)
+            return SessionEnd::TooLong;
+        return std::nullopt;
+    }
+
+    const SessionPlan& plan_;
+    EndingSignals signals_;
+    NoPipeSignal no_pipe_signal_;
+    std::ofstream log_;
+    Child child_;
+    int keyboard_;
+    Clock::time_point start_ = Clock::now();
+    Clock::time_point last_output_ = start_;
+};
+
+} // namespace
+
+std::string_view describe(SessionEnd end) {
+    switch (end) {
+    case SessionEnd::PoweredOff:
+        return "the machine powered itself off";
+    case SessionEnd::Reset:
+        return "the machine reset itself";
+    case SessionEnd::Failed:
+        return "the emulator failed";
+    case SessionEnd::Quiet:
+        return "the machine said nothing for too long";
+    case SessionEnd::TooLong:
+        return "the machine took too long";
+    case SessionEnd::Stopped:
+        return "the machine was stopped";
+    case SessionEnd::Interrupted:
+        return "interrupted";
+    }
+    return "";
+}
+
+SessionEnd run_session(const SessionPlan& plan) {
+    std::filesystem::create_directories(plan.folder);
+    return Session(plan).run();
+}
+
+std::string where_to_look(const std::filesystem::path& folder) {
+    std::ifstream file(folder / "errors.log");
+    std::string errors((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+    return errors + "The serial port's output is in " + (folder / "serial.log").string();
+}
+
+} // namespace bulkhead::tools

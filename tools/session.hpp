@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Bulkhead authors
+#pragma once
+
+#include <chrono>
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "tools/machine.hpp"
+
+namespace bulkhead::tools {
+
+enum class SessionEnd {
+    PoweredOff,  ///< the machine switched itself off
+    Reset,       ///< the machine reset itself (or its CPU did: a triple fault)
+    Failed,      ///< the emulator ended in another way
+    Quiet,       ///< nothing came out of the serial port for too long
+    TooLong,     ///< it took too long in all
+    Stopped,     ///< on_output or the keyboard asked for it
+    Interrupted, ///< SIGINT, SIGTERM or SIGHUP
+};
+
+[[nodiscard]] std::string_view describe(SessionEnd end);
+
+/// What to do after some output.
+struct Reaction {
+    std::string type;  ///< to be typed into the serial port
+    bool stop = false; ///< end the machine
+};
+
+struct SessionPlan {
+    MachineKind machine = MachineKind::QemuAmd;
+    MachineOptions options;
+    std::filesystem::path image;
+    std::filesystem::path folder;    ///< takes serial.log, errors.log and the machine's own files
+    std::chrono::seconds quiet{120}; ///< longest time without output; 0: any
+    std::chrono::seconds total{0};   ///< longest time in all; 0: any
+    int keyboard = -1;               ///< what is read here is typed into the serial port
+    std::function<Reaction(std::string_view bytes)> on_output;
+};
+
+/// Ends the machine when it comes in from `keyboard`: Ctrl-\.
+inline constexpr char quit_key = '\x1c';
+
+/// Boots the machine and stays with it to its end. The serial port's output is kept in `folder`/serial.log. Nothing of
+/// the machine is left when this returns. Throws Failure if it cannot be started.
+[[nodiscard]] SessionEnd run_session(const SessionPlan& plan);
+
+/// The sentence to print when a run did not end as hoped for: what the emulator itself complained of, and where the
+/// logs are.
+[[nodiscard]] std::string where_to_look(const std::filesystem::path& folder);
+
+} // namespace bulkhead::tools
