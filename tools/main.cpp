@@ -84,7 +84,7 @@ int parse_and_run(int argc, char** argv) {
     run->add_option("--cpus", arguments.options.cpus, "CPUs of the machine; default: one more than the guests need");
     run->add_option("--memory", arguments.options.memory_mib,
                     "MiB of the machine; default: what the guests need and 768");
-    run->footer("Ctrl-\\ ends the machine; all other keys are the hypervisor's and the guests'.");
+    run->footer(std::string(keys_help));
 
     CLI::App* check_command = app.add_subcommand("check", "Say everything that is wrong in a configuration");
     add_configuration(check_command, arguments);

@@ -73,9 +73,7 @@ int run_configuration(const std::filesystem::path& file, MachineKind machine, Ma
         return Reaction{};
     };
     write_image(plan.image, configuration);
-    std::cout << "Booting on " << name_of(machine)
-              << ". Ctrl-] and the hypervisor's help tell how to change between the "
-              << "guests' consoles; Ctrl-\\ ends the machine." << std::endl;
+    std::cout << "Booting on " << name_of(machine) << ". " << keys_help << std::endl;
 
     SessionEnd end{};
     {

@@ -26,7 +26,7 @@ Boot faulty(const std::string& name, const std::string& configuration) {
 
 Boot syntax() {
     Boot boot = faulty("syntax-error", "[[guest]]\nname = \"one\nkernel = hello\"\n");
-    boot.cases.push_back({"it is reported with its place", {error_at(2, "")}});
+    boot.cases.push_back({"it is reported with its place", {error_at(2, "no closing")}});
     return boot;
 }
 
@@ -51,11 +51,11 @@ cpus = [1]
 memory = "64 MiB"
 kernel = "hello"
 )");
-    boot.cases.push_back({"an unknown key", {error_at(6, "colour")}});
-    boot.cases.push_back({"a name used twice", {error_at(9, "one")}});
-    boot.cases.push_back({"a wrong type", {error_at(10, "")}});
-    boot.cases.push_back({"a missing file", {error_at(12, "no-such-file")}});
-    boot.cases.push_back({"two guests on one core", {error_at(16, "")}});
+    boot.cases.push_back({"an unknown key", {error_at(6, "no key 'colour'")}});
+    boot.cases.push_back({"a name used twice", {error_at(9, "already is a guest 'one'")}});
+    boot.cases.push_back({"a wrong type", {error_at(10, "'cpus' is .*, not a text")}});
+    boot.cases.push_back({"a missing file", {error_at(12, "'no-such-file' cannot be read")}});
+    boot.cases.push_back({"two guests on one core", {error_at(16, "CPU 1 already belongs to the guest 'one'")}});
     return boot;
 }
 
@@ -86,9 +86,9 @@ memory = "64 GiB"
 kernel = "hello"
 )");
     boot.options.extra_arguments = {"-smp", "cpus=4,cores=2,threads=2"};
-    boot.cases.push_back({"two guests on sibling threads", {error_at(9, "")}});
-    boot.cases.push_back({"a CPU that is not there", {error_at(15, "")}});
-    boot.cases.push_back({"more memory than there is", {error_at(22, "")}});
+    boot.cases.push_back({"two guests on sibling threads", {error_at(9, "sibling thread of CPU 2")}});
+    boot.cases.push_back({"a CPU that is not there", {error_at(15, "no CPU 9")}});
+    boot.cases.push_back({"more memory than there is", {error_at(22, "wants 64 GiB")}});
     return boot;
 }
 

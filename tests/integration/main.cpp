@@ -32,6 +32,8 @@ tools::MachineKind find_machine(std::string_view name) {
     throw tools::Failure("there is no machine '" + std::string(name) + "'", 2);
 }
 
+bool is_never(Expectation::Kind kind) { return kind == Expectation::Kind::Never; }
+
 std::vector<std::string> complaints(const Boot& boot, const Recording& recording, std::string_view name) {
     std::vector<std::string> all;
     if (name == end_case) {
@@ -42,6 +44,9 @@ std::vector<std::string> complaints(const Boot& boot, const Recording& recording
             throw tools::Failure("there is no case '" + std::string(name) + "'", 2);
         for (const Expectation& expectation : found->expectations)
             all.push_back(judge(expectation, recording.lines));
+        // What never appears proves something only in a run that went its whole way.
+        if (std::ranges::all_of(found->expectations, is_never, &Expectation::kind))
+            all.push_back(judge_end(boot, recording));
     }
     std::erase(all, "");
     return all;
