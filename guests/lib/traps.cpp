@@ -89,6 +89,10 @@ void run_in(Mode mode, Frame& frame) {
         frame.ss = USER_DATA;
         break;
     }
+    // IRET to an outer ring makes null what is the kernel's in DS and ES (SDM 3A 5.8.6).
+    const bool user = mode == Mode::user64 || mode == Mode::user32;
+    const u32 data = user ? USER_DATA : KERNEL_DATA;
+    asm volatile("movl %0, %%ds\n\tmovl %0, %%es" : : "r"(data));
     frame.rsp = run_stack_memory.top();
     frame.rflags |= 2;
     running = &frame;
