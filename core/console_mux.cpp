@@ -55,7 +55,7 @@ bool ConsoleMux::stage_source(u32 index) {
     ConsoleSource& source = sources_[index];
     if (!source.line_complete)
         pull(*source.output, source.line, source.line_complete);
-    const bool in_focus = index == focus_;
+    const bool in_focus = interactive_ && index == focus_;
     if (!source.line_complete && (!in_focus || source.line.empty()))
         return false;
     if (line_owner_ != index)
@@ -101,6 +101,7 @@ void ConsoleMux::stage(std::string_view text) {
 
 ConsoleAction ConsoleMux::type(u8 byte) {
     using Kind = ConsoleAction::Kind;
+    interactive_ = interactive_ || byte != escape;
     if (!escaped_ && byte == escape) {
         escaped_ = true;
         return {};

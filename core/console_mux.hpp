@@ -30,8 +30,9 @@ struct ConsoleAction {
 };
 
 /// Merges the consoles of all guests into one stream of lines, each under its guest's name, and hands what is typed to
-/// the guest in focus. Only that guest's unfinished lines are shown at once, so that a prompt appears.
-/// Used by one CPU; the other side of the rings may be any.
+/// the guest in focus. Once somebody has typed, that guest's unfinished lines are shown at once, so that a prompt
+/// appears; until then lines are whole, for programs that read them. Used by one CPU; the other side of the rings may
+/// be any.
 class ConsoleMux {
 public:
     static constexpr u8 escape = 0x1d; ///< Ctrl-]
@@ -67,6 +68,7 @@ private:
     u32 next_source_ = 0;
     u32 focus_ = 0;
     bool escaped_ = false;
+    bool interactive_ = false; ///< somebody has typed
 };
 
 } // namespace bulkhead

@@ -34,7 +34,7 @@ void put_output(Guest& guest, u8 byte) {
     console::wake();
 }
 
-u8 read_byte(Guest& guest, u16 port, u64 guest_tsc) BULKHEAD_REQUIRES(guest.devices_lock) {
+u8 read_byte(Guest& guest, u16 port) BULKHEAD_REQUIRES(guest.devices_lock) {
     switch (find_port_device(port)) {
     case PortDevice::None:
         return 0xff;
@@ -46,7 +46,7 @@ u8 read_byte(Guest& guest, u16 port, u64 guest_tsc) BULKHEAD_REQUIRES(guest.devi
     case PortDevice::Power:
         return guest.power.read(port);
     case PortDevice::PmTimer:
-        return static_cast<u8>(guest.pm_timer.count(guest_tsc) >> 8 * (port & 3));
+        return static_cast<u8>(guest.pm_timer.count(arch::read_tsc()) >> 8 * (port & 3));
     }
     __builtin_unreachable();
 }
@@ -84,14 +84,14 @@ void feed_uart(Guest& guest) BULKHEAD_REQUIRES(guest.devices_lock) {
 
 } // namespace
 
-u32 read_device_port(Guest& guest, u16 port, u32 size, u64 guest_tsc) {
+u32 read_device_port(Guest& guest, u16 port, u32 size) {
     const LockGuard lock(guest.devices_lock);
     // The timer is one register of 32 bits: its bytes must be of one moment.
     if (size == 4 && port == platform::pm_timer_port)
-        return guest.pm_timer.count(guest_tsc);
+        return guest.pm_timer.count(arch::read_tsc());
     u32 value = 0;
     for (u32 i = 0; i < size; ++i)
-        value |= u32{read_byte(guest, static_cast<u16>(port + i), guest_tsc)} << 8 * i;
+        value |= u32{read_byte(guest, static_cast<u16>(port + i))} << 8 * i;
     feed_uart(guest);
     deliver_messages(guest);
     return value;
@@ -143,6 +143,8 @@ bool send_command(Vcpu& sender, const InterruptCommand& command) {
         switch (command.mode) {
         case Mode::Fixed:
         case Mode::LowestPriority:
+            if (command.vector < 16) // SDM 3A 11.5.2: illegal, and not sent
+                break;
             // A core that runs no guest must not collect interrupts.
             if (target->running.load())
                 static_cast<void>(local_apic().send_ipi(target->apic_id, drivers::IpiMode::Fixed, command.vector));
@@ -180,7 +182,7 @@ u64 hypercall(const Vcpu& vcpu, const Registers& registers) {
     return total;
 }
 
-bool set_system_time(const Guest& guest, VcpuState& state, u64 value) {
+bool set_system_time(const Guest& guest, VcpuState& state, u64 value, u64 tsc_offset) {
     const std::optional<GuestPhysical> address = pvclock_time_address(value);
     if (!address)
         return true; // switched off
@@ -189,7 +191,9 @@ bool set_system_time(const Guest& guest, VcpuState& state, u64 value) {
     const std::span<u8> page = guest.memory.ram(*address, sizeof(PvClockVcpuTimeInfo));
     if (page.empty())
         return false;
-    write_vcpu_time(page.first<sizeof(PvClockVcpuTimeInfo)>(), state.clock_version, guest.clock, false);
+    PvClock clock = guest.clock;
+    clock.tsc_timestamp += tsc_offset;
+    write_vcpu_time(page.first<sizeof(PvClockVcpuTimeInfo)>(), state.clock_version, clock, false);
     return true;
 }
 

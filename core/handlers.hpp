@@ -21,7 +21,7 @@ constexpr u64 merge_port_value(u64 rax, u32 value, u32 size) {
 }
 
 /// A port that a device answers. Wider accesses reach byte registers one by one, as on an 8-bit bus.
-u32 read_device_port(Guest& guest, u16 port, u32 size, u64 guest_tsc);
+u32 read_device_port(Guest& guest, u16 port, u32 size);
 /// The same for a write; what the guest wants of its power supply, if that is what it wrote.
 PowerRequest write_device_port(Guest& guest, u16 port, u32 size, u32 value);
 
@@ -39,8 +39,8 @@ private:
 /// A guest's ports, for emulate_string_io.
 class DevicePorts {
 public:
-    DevicePorts(Guest& guest, u64 guest_tsc) : guest_(guest), guest_tsc_(guest_tsc) {}
-    u32 read(u16 port, unsigned size) { return read_device_port(guest_, port, size, guest_tsc_); }
+    explicit DevicePorts(Guest& guest) : guest_(guest) {}
+    u32 read(u16 port, unsigned size) { return read_device_port(guest_, port, size); }
     void write(u16 port, unsigned size, u32 value) {
         const PowerRequest request = write_device_port(guest_, port, size, value);
         if (request != PowerRequest::None)
@@ -51,7 +51,6 @@ public:
 
 private:
     Guest& guest_;
-    u64 guest_tsc_;
     PowerRequest power_ = PowerRequest::None;
 };
 
@@ -67,7 +66,8 @@ bool send_command(Vcpu& sender, const InterruptCommand& command);
 u64 hypercall(const Vcpu& vcpu, const Registers& registers);
 
 /// The guest wrote MSR_KVM_SYSTEM_TIME_NEW or MSR_KVM_WALL_CLOCK_NEW: fills the page. False if the address is not one.
-bool set_system_time(const Guest& guest, VcpuState& state, u64 value);
+/// `tsc_offset`: guest's TSC minus host's.
+bool set_system_time(const Guest& guest, VcpuState& state, u64 value, u64 tsc_offset);
 bool set_wall_clock(const Guest& guest, u64 value);
 
 } // namespace bulkhead

@@ -39,6 +39,8 @@ MsrResult read_emulated(const MsrState& state, const GuestControls& controls, u3
         return done(controls.efer);
     case msr::IA32_TSC_DEADLINE:
         return {MsrEffect::TscDeadline, 0};
+    case msr::IA32_TIME_STAMP_COUNTER:
+        return {MsrEffect::Tsc, 0};
     default:
         return fault;
     }

@@ -32,7 +32,7 @@ enum class MsrEffect : u8 {
     Unknown,       ///< #GP(0); no row names this MSR: count it, log it once
     Apic,          ///< the x2APIC register `number - 0x800`: the APIC code reads or writes it, or takes #GP
     Efer,          ///< write: `value` is the new EFER as the guest sees it
-    Tsc,           ///< write: `value` is what the guest's TSC must be now
+    Tsc,           ///< read: the guest's TSC; write: `value` is what it must be now
     TscDeadline,   ///< read or write of IA32_TSC_DEADLINE, which exits while the vCPU's TSC offset is not 0
     KvmWallClock,  ///< write: guest-physical address of the page part, hostile input
     KvmSystemTime, ///< write: guest-physical address, bit 0 switches it on, hostile input

@@ -93,7 +93,7 @@ inline constexpr auto msr_policy = [] {
     using namespace msr_rows;
     return std::to_array<MsrRow>({
         constants(msr::IA32_P5_MC_ADDR, msr::IA32_P5_MC_TYPE, 0, MsrWrite::Ignore),
-        {msr::IA32_TIME_STAMP_COUNTER, msr::IA32_TIME_STAMP_COUNTER, MsrRead::Direct, MsrWrite::Emulate},
+        emulate(msr::IA32_TIME_STAMP_COUNTER),                          // RDTSC is direct; TCG's RDMSR leaves the offset out
         constant(msr::IA32_PLATFORM_ID, 0, MsrWrite::Fault, IntelCpu),  // Linux: microcode/intel.c reads it unchecked
         emulate(msr::IA32_APIC_BASE),
         constant(msr::EBL_CR_POWERON, 0, MsrWrite::Ignore, IntelCpu),

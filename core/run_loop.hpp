@@ -124,8 +124,8 @@ private:
             return on_string_io(exit);
         PowerRequest power = PowerRequest::None;
         if (io.in)
-            registers.rax() = merge_port_value(
-                registers.rax(), read_device_port(*core_.guest, io.port, io.size, backend_.guest_tsc()), io.size);
+            registers.rax() =
+                merge_port_value(registers.rax(), read_device_port(*core_.guest, io.port, io.size), io.size);
         else
             power = write_device_port(*core_.guest, io.port, io.size, static_cast<u32>(registers.rax()));
         backend_.advance(exit.next_rip);
@@ -140,6 +140,7 @@ private:
     void on_second_stage_fault(const VmExit& exit);
     void on_control_register(const VmExit& exit);
     void finish(const EmulationResult& result, const VmExit& exit, unsigned length);
+    void write_tsc(u64 value);
     void apply(const ControlUpdate& update);
 
     void on_hypercall(const VmExit& exit) {
@@ -162,6 +163,8 @@ private:
     void on_xsetbv(const VmExit& exit) {
         const Registers& registers = cpu_.registers;
         const u64 value = registers.edx_eax();
+        if ((backend_.controls().cr4 & cr4::OSXSAVE) == 0) // TCG exits before it looks
+            return inject(undefined_instruction);
         if (backend_.paging().cpl != 0 || static_cast<u32>(registers.rcx()) != 0 ||
             !is_valid_xcr0(value, cpu_.vcpu.cpuid.xcr0_mask()))
             return inject(general_protection);

@@ -27,12 +27,14 @@ template <Backend B> void RunLoop<B>::on_msr_read(const VmExit& exit) {
         value = arch::read_msr(msr::IA32_TSC_DEADLINE);
         value = value == 0 ? 0 : value + backend_.tsc_offset();
         break;
+    case MsrEffect::Tsc:
+        value = backend_.guest_tsc();
+        break;
     case MsrEffect::Unknown:
         report_unknown_msr(core_, cpu_.vcpu.reported_msrs, number, false);
         return inject(general_protection);
     case MsrEffect::Fault:
     case MsrEffect::Efer:
-    case MsrEffect::Tsc:
     case MsrEffect::KvmWallClock:
     case MsrEffect::KvmSystemTime:
         return inject(general_protection);
@@ -67,14 +69,14 @@ template <Backend B> void RunLoop<B>::on_msr_write(const VmExit& exit) {
     }
     case MsrEffect::Tsc:
         if (complete(exit, intercepted_wrmsr))
-            backend_.set_tsc_offset(result.value - arch::read_tsc());
+            write_tsc(result.value);
         return;
     case MsrEffect::TscDeadline:
         if (complete(exit, intercepted_wrmsr))
             arch::write_msr(msr::IA32_TSC_DEADLINE, value == 0 ? 0 : value - backend_.tsc_offset());
         return;
     case MsrEffect::KvmSystemTime:
-        if (!set_system_time(*core_.guest, cpu_.vcpu, result.value))
+        if (!set_system_time(*core_.guest, cpu_.vcpu, result.value, backend_.tsc_offset()))
             return inject(general_protection);
         break;
     case MsrEffect::KvmWallClock:
@@ -88,6 +90,12 @@ template <Backend B> void RunLoop<B>::on_msr_write(const VmExit& exit) {
         return inject(general_protection);
     }
     complete(exit, intercepted_wrmsr);
+}
+
+/// The clocks of the guest go on: only its TSC jumps, and the KVM clock's page has to follow.
+template <Backend B> void RunLoop<B>::write_tsc(u64 value) {
+    backend_.set_tsc_offset(value - arch::read_tsc());
+    static_cast<void>(set_system_time(*core_.guest, cpu_.vcpu, cpu_.vcpu.msrs.kvm_system_time, backend_.tsc_offset()));
 }
 
 template <Backend B> void RunLoop<B>::on_apic_write(const ApicAccess& access, u32 number) {
@@ -179,7 +187,7 @@ template <Backend B> void RunLoop<B>::on_string_io(const VmExit& exit) {
     if (!instruction)
         return fail(exit, instruction.error().what, instruction.error().value);
     const GuestView view = guest_view(core_.guest->memory, backend_);
-    DevicePorts ports(*core_.guest, backend_.guest_tsc());
+    DevicePorts ports(*core_.guest);
     const EmulationResult result = emulate_string_io(*instruction, view, cpu_.registers, backend_.rflags(), ports);
     finish(result, exit, instruction->length);
     if (ports.power() != PowerRequest::None && core_.running.load())

@@ -268,6 +268,8 @@ void Backend::set_controls(const ControlState& state) {
 void Backend::intercept_control_reads(bool cr0, bool cr4) {
     Intercepts& intercepts = guest().control.intercepts;
     intercepts.cr_read = static_cast<u16>((cr0 ? 1 : 0) | (cr4 ? 1 << 4 : 0));
+    // The selective intercept compares with the real CR0: it misses what changes the guest's view only.
+    intercepts.cr_write = static_cast<u16>(guest_intercepts.cr_write | (cr0 ? 1 : 0));
     guest().control.vmcb_clean = 0;
 }
 

@@ -50,6 +50,7 @@ public:
         Vmcb& vmcb = guest();
         vmcb.save.rip = next_rip;
         vmcb.control.interrupt_shadow = 0;
+        vmcb.save.rflags &= ~rflags_rf;
         if ((vmcb.save.rflags & rflags_tf) != 0) [[unlikely]]
             trap_single_step();
     }
@@ -87,6 +88,7 @@ public:
 
 private:
     static constexpr u64 rflags_tf = 1u << 8;
+    static constexpr u64 rflags_rf = 1u << 16;
     static constexpr u16 cs_long = 1u << 9; ///< attribute bit of L (APM 2 15.5.1)
     static constexpr u64 cr4_la57 = 1u << 12;
 
