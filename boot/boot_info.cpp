@@ -78,7 +78,7 @@ Result<void> Loader::map_image() {
     auto table = PageTable<HostFormat, DirectAccess, ArenaFrames>::create(access, frames, {});
     if (!table)
         return std::unexpected(table.error());
-    const auto firmware_root = at_physical<const u64>({HostFormat::Frame::mask & read_cr3()}, table_entries);
+    const auto firmware_root = at_physical<const u64>({HostFormat::Frame::mask & arch::read_cr3()}, table_entries);
     std::ranges::copy(firmware_root.first(table_entries / 2), page_tables_.begin());
     const auto mapped = table->map(elf_.base, image_.start, image_.size, {.rights = all_rights});
     if (!mapped)

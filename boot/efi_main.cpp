@@ -2,8 +2,9 @@
 // Copyright the Bulkhead authors
 //
 // Where the firmware starts the product.
-#include "boot/instructions.hpp"
+#include "arch/x86_64/instructions.hpp"
 #include "boot/loader.hpp"
+#include "version.hpp"
 
 namespace bulkhead::boot {
 
@@ -11,7 +12,9 @@ namespace {
 
 void greet(const Firmware& firmware) {
     firmware.boot->SetWatchdogTimer(0, 0, 0, nullptr); // it would reset the machine after five minutes
-    firmware.console.say("Bulkhead " BULKHEAD_VERSION);
+    Line<40> line;
+    line << "Bulkhead " << version;
+    firmware.console.say(line.view());
 }
 
 /// Says why, and gives the person time to read it before the firmware goes on.
@@ -36,7 +39,7 @@ EFI_STATUS give_up(const Firmware& firmware, const Loader& loader, const Error& 
 
 extern "C" EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE* table) {
     using namespace bulkhead::boot;
-    const auto start = read_tsc();
+    const auto start = bulkhead::arch::read_tsc();
     static const Firmware firmware(image, table);
     static Loader loader(firmware);
     greet(firmware);

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "boot/instructions.hpp"
+#include "arch/x86_64/instructions.hpp"
 
 namespace bulkhead::boot {
 
@@ -35,10 +35,10 @@ Result<FirmwarePath> firmware_path(std::string_view path) {
 /// Adds the ticks of its scope to a sum.
 class Stopwatch {
 public:
-    explicit Stopwatch(u64& sum) : sum_(sum), start_(read_tsc()) {}
+    explicit Stopwatch(u64& sum) : sum_(sum), start_(arch::read_tsc()) {}
     Stopwatch(const Stopwatch&) = delete;
     Stopwatch& operator=(const Stopwatch&) = delete;
-    ~Stopwatch() { sum_ += read_tsc() - start_; }
+    ~Stopwatch() { sum_ += arch::read_tsc() - start_; }
 
 private:
     u64& sum_;

@@ -12,7 +12,7 @@ bool IdentityMap::covers(HostPhysical address, u64 size) const {
         return false;
     DirectAccess access;
     NoFrames frames;
-    const HostPhysical root{HostFormat::Frame::mask & read_cr3()};
+    const HostPhysical root{HostFormat::Frame::mask & arch::read_cr3()};
     const PageTable<HostFormat, DirectAccess, NoFrames> table(access, frames, root, {});
     for (u64 done = 0; done < size;) {
         const u64 here = address.value + done;

@@ -7,8 +7,8 @@
 
 #include <span>
 
+#include "arch/x86_64/instructions.hpp"
 #include "boot/firmware.hpp"
-#include "boot/instructions.hpp"
 #include "mm/format_host.hpp"
 #include "mm/page_table.hpp"
 

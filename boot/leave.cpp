@@ -2,7 +2,7 @@
 // Copyright the Bulkhead authors
 //
 // The point of no return.
-#include "boot/instructions.hpp"
+#include "arch/x86_64/instructions.hpp"
 #include "boot/loader.hpp"
 #include "boot/quiesce.hpp"
 
@@ -18,10 +18,10 @@ void last_words(u16 port, const Error& error) {
     Line<200> line;
     line << "bulkhead: not started: " << error.what << ' ' << Hex{error.value} << "\r\n";
     for (const char c : line.view()) {
-        for (u32 i = 0; i < waits && port != 0 && (in8(port + line_status) & transmitter_empty) == 0; ++i) {
+        for (u32 i = 0; i < waits && port != 0 && (arch::in8(port + line_status) & transmitter_empty) == 0; ++i) {
         }
         if (port != 0)
-            out8(port, static_cast<u8>(c));
+            arch::out8(port, static_cast<u8>(c));
     }
 }
 
@@ -49,7 +49,7 @@ Result<void> Loader::exit_boot_services() {
         status = firmware_.boot->ExitBootServices(firmware_.image, memory_.key());
         if (status != EFI_SUCCESS)
             continue;
-        cli();
+        arch::cli();
         const auto ranges = convert_memory_map(*map, memory_map_);
         if (!ranges)
             return std::unexpected(ranges.error());
@@ -60,20 +60,20 @@ Result<void> Loader::exit_boot_services() {
 }
 
 void Loader::leave() {
-    const u64 start = read_tsc();
+    const u64 start = arch::read_tsc();
     disconnect_dma_drivers(firmware_);
     Result<void> done = exit_boot_services();
-    times_.exit = read_tsc();
+    times_.exit = arch::read_tsc();
     times_.ending = times_.exit - start;
     info_->times = times_;
     if (done)
         done = silence_hardware(machine_);
     if (done)
         jump(physical_of(page_tables_.data()), elf_.entry, info_);
-    cli();
+    arch::cli();
     last_words(info_->console_port, done.error());
     for (;;)
-        hlt();
+        arch::hlt();
 }
 
 } // namespace bulkhead::boot

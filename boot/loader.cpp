@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "arch/x86_64/instructions.hpp"
 #include "boot/hypervisor_image.hpp"
-#include "boot/instructions.hpp"
 #include "boot/quiesce.hpp"
 
 namespace bulkhead::boot {
@@ -182,10 +182,10 @@ Result<void> Loader::read_files() {
 }
 
 Result<void> Loader::load_hypervisor() {
-    const u64 start = read_tsc();
+    const u64 start = arch::read_tsc();
     load_elf(elf_, embedded_elf(), at_physical<u8>(image_.start, image_.size));
     std::memset(at_physical<u8>(pool_.start), 0, pool_.size);
-    times_.copying = read_tsc() - start;
+    times_.copying = arch::read_tsc() - start;
     return {};
 }
 

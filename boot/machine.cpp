@@ -4,8 +4,8 @@
 
 #include <cstring>
 
+#include "arch/x86_64/instructions.hpp"
 #include "boot/identity_map.hpp"
-#include "boot/instructions.hpp"
 #include "boot/topology.hpp"
 #include "boot/unix_time.hpp"
 #include "drivers/acpi_madt.hpp"
@@ -55,7 +55,7 @@ Result<void> read_madt(const Firmware& firmware, acpi::Bytes table, MachineFacts
     const acpi::Madt madt = acpi::parse_madt(table, {*cpus, *io_apics, *overrides});
     if (madt.damaged)
         firmware.console.say("warning: the firmware's MADT is damaged, parts of it were left out");
-    const auto this_cpu = [](u32 leaf, u32 subleaf) { return cpuid(leaf, subleaf); };
+    const auto this_cpu = [](u32 leaf, u32 subleaf) { return arch::cpuid(leaf, subleaf); };
     const u32 own = own_apic_id(this_cpu);
     if (!acpi::put_first(madt.cpus, own))
         return fail("the firmware's MADT does not list the processor that runs, APIC ID", own);
@@ -130,7 +130,7 @@ FramebufferInfo read_framebuffer(const Firmware& firmware) {
 WallClock read_wall_clock(const Firmware& firmware) {
     EFI_TIME time{};
     const EFI_STATUS status = firmware.table->RuntimeServices->GetTime(&time, nullptr);
-    const u64 tsc = read_tsc();
+    const u64 tsc = arch::read_tsc();
     if (failed(status))
         return {};
     return {.unix_seconds = unix_seconds({.year = time.Year,
@@ -147,7 +147,7 @@ WallClock read_wall_clock(const Firmware& firmware) {
 
 Result<MachineFacts> discover_machine(const Firmware& firmware) {
     constexpr u64 cr4_la57 = 1u << 12;
-    if ((read_cr4() & cr4_la57) != 0)
+    if ((arch::read_cr4() & cr4_la57) != 0)
         return fail("the firmware left 5-level paging (LA57) on, which is not supported: switch it off in its setup");
     MachineFacts facts;
     if (const auto done = read_acpi(firmware, facts); !done)

@@ -2,8 +2,8 @@
 // Copyright the Bulkhead authors
 #include "boot/quiesce.hpp"
 
+#include "arch/x86_64/instructions.hpp"
 #include "boot/identity_map.hpp"
-#include "boot/instructions.hpp"
 #include "boot/iommu.hpp"
 #include "boot/pci.hpp"
 #include "boot/usb_ownership.hpp"
@@ -16,22 +16,23 @@ namespace {
 struct MappedRegisters : IdentityMap {
     [[nodiscard]] u32 read(HostPhysical address) const { return *at_physical<volatile u32>(address); }
     void write(HostPhysical address, u32 value) const { *at_physical<volatile u32>(address) = value; }
-    void pause() const { (void)in8(0x80); } // a bus cycle to nowhere
+    void pause() const { (void)arch::in8(0x80); } // a bus cycle to nowhere
 };
 
 /// PCI 3.0 3.2.2.3.2: configuration mechanism 1, which reaches segment 0.
 struct PortConfig {
     static void select(pci::Function function, u16 offset) {
-        out32(0xcf8, 0x8000'0000u | static_cast<u32>(function.bus) << 16 | static_cast<u32>(function.device) << 11 |
-                         static_cast<u32>(function.function) << 8 | (offset & 0xfcu));
+        arch::out32(0xcf8, 0x8000'0000u | static_cast<u32>(function.bus) << 16 |
+                               static_cast<u32>(function.device) << 11 | static_cast<u32>(function.function) << 8 |
+                               (offset & 0xfcu));
     }
     [[nodiscard]] u32 read(pci::Function function, u16 offset) const {
         select(function, offset);
-        return in32(0xcfc);
+        return arch::in32(0xcfc);
     }
     void write(pci::Function function, u16 offset, u32 value) const {
         select(function, offset);
-        out32(0xcfc, value);
+        arch::out32(0xcfc, value);
     }
 };
 
@@ -73,8 +74,8 @@ void silence_pci(const MachineFacts& facts) {
 }
 
 void mask_pic() {
-    out8(0x21, 0xff);
-    out8(0xa1, 0xff);
+    arch::out8(0x21, 0xff);
+    arch::out8(0xa1, 0xff);
 }
 
 /// 82093AA 3.2: an index register and a data window.
