@@ -42,9 +42,11 @@ void announce_start() {
         build = core.build_ticks > build ? core.build_ticks : build; // guests are built side by side
     const LoaderTimes& loader = machine.boot.times;
     const u64 total = arch::read_tsc() - loader.start;
-    const u64 apart = loader.reading + build + machine.wait_ticks;
+    const u64 moving = build + loader.copying;
+    const u64 apart = loader.reading + moving + loader.ending + machine.wait_ticks;
     Log() << "boot: " << total << " ticks since efi_main: reading " << loader.reading << ", zeroing and copying "
-          << build << ", hardware waits " << machine.wait_ticks << ", all else " << (total > apart ? total - apart : 0);
+          << moving << ", ending the firmware " << loader.ending << ", hardware waits " << machine.wait_ticks
+          << ", all else " << (total > apart ? total - apart : 0);
 }
 
 } // namespace bulkhead
