@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Bulkhead authors
+#include "core/console_mux.hpp"
+
+#include <array>
+#include <string>
+
+#include <catch2/catch_test_macros.hpp>
+
+using namespace bulkhead;
+
+namespace {
+
+using Kind = ConsoleAction::Kind;
+
+/// A multiplexer of three guests: alpha, beta and gamma.
+struct Consoles {
+    std::array<ConsoleOutput, 3> outputs;
+    std::array<ConsoleInput, 3> inputs;
+    ConsoleOutput log;
+    std::array<ConsoleSource, 3> sources{ConsoleSource{"alpha", &outputs[0], &inputs[0], {}, false},
+                                         ConsoleSource{"beta", &outputs[1], &inputs[1], {}, false},
+                                         ConsoleSource{"gamma", &outputs[2], &inputs[2], {}, false}};
+    ConsoleMux mux{sources, log};
+
+    static void put(ConsoleOutput& ring, std::string_view text) {
+        for (const char c : text)
+            REQUIRE(ring.push(static_cast<u8>(c)));
+    }
+    void print(u32 guest, std::string_view text) { put(outputs[guest], text); }
+    void print_log(std::string_view text) { put(log, text); }
+    /// Somebody types, so that the unfinished lines of the guest in focus are shown.
+    void become_interactive() { REQUIRE(mux.type('x').kind == Kind::Typed); }
+    ConsoleAction command(u8 byte) {
+        CHECK(mux.type(ConsoleMux::escape).kind == Kind::None);
+        return mux.type(byte);
+    }
+    std::string wire() {
+        std::string result;
+        while (const std::optional<u8> byte = mux.next())
+            result += static_cast<char>(*byte);
+        return result;
+    }
+    std::string typed(u32 guest) {
+        std::string result;
+        while (const std::optional<u8> byte = inputs[guest].pop())
+            result += static_cast<char>(*byte);
+        return result;
+    }
+};
+
+} // namespace
+
+TEST_CASE("console: lines come under their guest's name, the hypervisor's own first") {
+    Consoles c;
+    CHECK(c.wire().empty());
+    CHECK_FALSE(c.mux.has_input());
+    c.print(0, "one\n");
+    c.print(1, "two\n");
+    c.print_log("three\n");
+    CHECK(c.mux.has_input());
+    CHECK(c.wire() == "bulkhead: three\r\n[alpha] one\r\n[beta] two\r\n");
+    CHECK_FALSE(c.mux.has_input());
+}
+
+TEST_CASE("console: a multiplexer without sources and one not connected have nothing to send") {
+    ConsoleMux unconnected;
+    CHECK_FALSE(unconnected.next());
+    CHECK_FALSE(unconnected.has_input());
+    CHECK(unconnected.type('a').kind == Kind::None);
+
+    ConsoleOutput log;
+    ConsoleMux mux({}, log);
+    CHECK_FALSE(mux.next());
+    CHECK(mux.type('a').kind == Kind::None);
+    CHECK(mux.type(ConsoleMux::escape).kind == Kind::None);
+    CHECK(mux.type('1').kind == Kind::Help);
+}
+
+TEST_CASE("console: before anybody types every line is whole") {
+    Consoles c;
+    c.print(0, "login");
+    c.print(1, "busy");
+    CHECK(c.wire().empty());
+    CHECK_FALSE(c.mux.has_input()); // what waits for its end does not count: it would keep the service CPU awake
+    c.print(1, " done\n");
+    c.print(0, ": \n");
+    CHECK(c.wire() == "[alpha] login: \r\n[beta] busy done\r\n");
+}
+
+TEST_CASE("console: the prompt of the guest in focus is shown, nobody else's") {
+    Consoles c;
+    c.become_interactive();
+    c.print(0, "login: ");
+    c.print(1, "password: ");
+    CHECK(c.wire() == "[alpha] login: ");
+    c.print(0, "root");
+    CHECK(c.wire() == "root"); // the line goes on: no second name
+    c.print(0, "\r\nwelcome\r\n");
+    CHECK(c.wire() == "\r\n[alpha] welcome\r\n");
+}
+
+TEST_CASE("console: the escape key alone does not make it interactive") {
+    Consoles c;
+    CHECK(c.mux.type(ConsoleMux::escape).kind == Kind::None);
+    c.print(0, "login: ");
+    CHECK(c.wire().empty());
+    CHECK(c.mux.type('s').kind == Kind::Statistics);
+    CHECK(c.wire() == "[alpha] login: ");
+}
+
+TEST_CASE("console: a line of somebody else's ends an unfinished one, which then goes on under its name") {
+    Consoles c;
+    c.become_interactive();
+    c.print(0, "half");
+    CHECK(c.wire() == "[alpha] half");
+    c.print(1, "whole\n");
+    CHECK(c.wire() == "\r\n[beta] whole\r\n");
+    c.print(0, " and half\n");
+    CHECK(c.wire() == "[alpha]  and half\r\n");
+
+    c.print(0, "half");
+    CHECK(c.wire() == "[alpha] half");
+    c.print_log("record\n");
+    CHECK(c.wire() == "\r\nbulkhead: record\r\n");
+    c.print(0, "rest\n");
+    CHECK(c.wire() == "[alpha] rest\r\n");
+}
+
+TEST_CASE("console: focus moves with the escape key and a digit") {
+    Consoles c;
+    CHECK(c.mux.focus() == 0);
+    c.print(1, "beta's prompt> ");
+    CHECK(c.wire().empty());
+    const ConsoleAction action = c.command('2');
+    CHECK(action.kind == Kind::Focus);
+    CHECK(action.source == 1);
+    CHECK(c.mux.focus() == 1);
+    CHECK(c.wire() == "[beta] beta's prompt> "); // what waited is shown at once
+    CHECK(c.mux.type('y').kind == Kind::Typed);
+    CHECK(c.typed(1) == "y");
+    CHECK(c.typed(0).empty());
+    // A guest that there is not: help, and the focus stays.
+    for (const u8 byte : {u8{'0'}, u8{'4'}, u8{'9'}, u8{'?'}, u8{'\r'}, u8{0xff}}) {
+        CHECK(c.command(byte).kind == Kind::Help);
+        CHECK(c.mux.focus() == 1);
+    }
+    CHECK(c.command('s').kind == Kind::Statistics);
+    CHECK(c.typed(1).empty());
+}
+
+TEST_CASE("console: the escape key twice is the character itself") {
+    Consoles c;
+    const ConsoleAction action = c.command(ConsoleMux::escape);
+    CHECK(action.kind == Kind::Typed);
+    CHECK(action.source == 0);
+    CHECK(c.typed(0) == "\x1d");
+    CHECK(c.mux.type('1').kind == Kind::Typed); // the command is over
+    CHECK(c.typed(0) == "1");
+}
+
+TEST_CASE("console: any byte can be typed, and a full ring drops") {
+    Consoles c;
+    std::string expected;
+    for (u32 byte = 0; byte < 256; ++byte) {
+        if (byte == ConsoleMux::escape)
+            continue;
+        CHECK(c.mux.type(static_cast<u8>(byte)).kind == Kind::Typed);
+        expected += static_cast<char>(byte);
+    }
+    CHECK(c.mux.type('+').kind == Kind::Typed);
+    CHECK(c.mux.type('-').kind == Kind::None); // 256 are in the ring
+    CHECK(c.typed(0) == expected + "+");
+    CHECK(c.mux.type('a').kind == Kind::Typed);
+}
+
+TEST_CASE("console: carriage returns and zeros") {
+    Consoles c;
+    c.print(0, "dos\r\n");
+    c.print(0, "unix\n");
+    c.print(0, "\r\n\n");
+    c.print(0, std::string_view("a\0b\n", 4));
+    c.print(0, "10%\r20%\n"); // one within a line is the guest's own
+    CHECK(c.wire() == "[alpha] dos\r\n[alpha] unix\r\n[alpha] \r\n[alpha] \r\n[alpha] ab\r\n[alpha] 10%\r20%\r\n");
+}
+
+TEST_CASE("console: a line that is too long ends where the buffer does") {
+    Consoles c;
+    c.print(1, std::string(400, 'x') + "\n");
+    CHECK(c.wire() == "[beta] " + std::string(160, 'x') + "\r\n[beta] " + std::string(160, 'x') + "\r\n[beta] " +
+                          std::string(80, 'x') + "\r\n");
+    c.print_log(std::string(200, 'y') + "\n");
+    CHECK(c.wire() == "bulkhead: " + std::string(160, 'y') + "\r\nbulkhead: " + std::string(40, 'y') + "\r\n");
+}
+
+TEST_CASE("console: the longest name, the longest line and somebody's unfinished line fit together") {
+    Consoles c;
+    const std::string name(31, 'n'); // BootInfo: max_guest_name
+    c.sources[1].name = name;
+    c.become_interactive();
+    c.print(0, "half");
+    CHECK(c.wire() == "[alpha] half");
+    c.print(1, std::string(160, 'z'));
+    CHECK(c.wire() == "\r\n[" + name + "] " + std::string(160, 'z') + "\r\n");
+}
+
+TEST_CASE("console: who never stops printing silences nobody") {
+    Consoles c;
+    for (int i = 0; i < 50; ++i)
+        c.print(0, "alpha alpha alpha\n");
+    c.print(1, "b1\nb2\n");
+    c.print(2, "c1\n");
+    const std::string wire = c.wire();
+    CHECK(wire.starts_with("[alpha] alpha alpha alpha\r\n[beta] b1\r\n[gamma] c1\r\n[alpha] alpha alpha alpha\r\n"
+                           "[beta] b2\r\n[alpha] "));
+
+    // Neither does the one in focus with a line that never ends.
+    c.become_interactive();
+    for (int i = 0; i < 10; ++i) {
+        c.print(0, "...");
+        c.print(2, "line\n");
+        CHECK(c.wire().find("[gamma] line\r\n") != std::string::npos);
+    }
+}
+
+TEST_CASE("console: a full ring keeps what it has, and all of that is printed") {
+    Consoles c;
+    const std::string line = "0123456789abcde\n"; // 16 bytes
+    u32 stored = 0;
+    for (u32 i = 0; i < 2 * ConsoleOutput::capacity(); ++i)
+        stored += c.outputs[0].push(static_cast<u8>(line[i % line.size()])) ? 1 : 0;
+    CHECK(stored == ConsoleOutput::capacity());
+    std::string expected;
+    for (u32 i = 0; i < ConsoleOutput::capacity() / line.size(); ++i)
+        expected += "[alpha] 0123456789abcde\r\n";
+    CHECK(c.wire() == expected);
+    CHECK(c.outputs[0].push('a'));
+}
