@@ -55,7 +55,7 @@ inline constexpr u64 pm_timer_window = pm_timer_hz / 50; ///< 20 ms: a tick more
 inline constexpr u64 pit_hz = 1'193'182;
 inline constexpr u16 pit_window = 59'659; ///< 50 ms: a tick more or less is 17 ppm
 inline constexpr unsigned attempts = 6;
-inline constexpr unsigned longest_wait = 1'000'000; ///< reads of a port, far more than a window has
+inline constexpr unsigned longest_wait = 20'000'000; ///< reads of a port: 20 s; 100 ms where one is 5 instructions of 1 ns
 
 /// Port 61h and the 8254.
 struct Pit {
