@@ -71,6 +71,7 @@ function(bulkhead_link_hypervisor)
   add_custom_command(OUTPUT ${elf}
     COMMAND ${LD_LLD} -nostdlib -static --gc-sections -z max-page-size=4096 -z noexecstack --build-id=none
             -T ${PROJECT_SOURCE_DIR}/linker.ld -o ${elf} ${objects}
+    COMMAND ${PROJECT_SOURCE_DIR}/tests/integration/text_size.sh ${elf} 98304
     DEPENDS ${objects} ${PROJECT_SOURCE_DIR}/linker.ld
     COMMAND_EXPAND_LISTS VERBATIM COMMENT "Linking the hypervisor")
   add_custom_target(bulkhead_elf ALL DEPENDS ${elf})

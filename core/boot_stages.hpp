@@ -11,7 +11,6 @@
 #include "core/build_machine.hpp"
 #include "core/msr_policy.hpp"
 #include "core/run_cpu_steps.hpp"
-#include "svm/capabilities.hpp"
 
 namespace bulkhead {
 

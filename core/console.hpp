@@ -50,7 +50,7 @@ public:
     }
 
 private:
-    Line<200> line_;
+    Line<255> line_;
 };
 
 } // namespace bulkhead

@@ -32,11 +32,13 @@ void ConsoleMux::stage_next_line() {
     // Round robin: a guest that never stops printing does not silence the others.
     for (u32 i = 0; i < sources_.size(); ++i) {
         const u32 index = static_cast<u32>((next_source_ + i) % sources_.size());
-        if (stage_source(index)) {
+        if (stage_complete_line(index)) {
             next_source_ = index + 1;
             return;
         }
     }
+    if (focus_ < sources_.size())
+        stage_unfinished_line(focus_);
 }
 
 bool ConsoleMux::stage_log() {
@@ -51,26 +53,40 @@ bool ConsoleMux::stage_log() {
     return true;
 }
 
-bool ConsoleMux::stage_source(u32 index) {
+bool ConsoleMux::stage_complete_line(u32 index) {
     ConsoleSource& source = sources_[index];
     if (!source.line_complete)
         pull(*source.output, source.line, source.line_complete);
-    const bool in_focus = interactive_ && index == focus_;
-    if (!source.line_complete && (!in_focus || source.line.empty()))
+    if (!source.line_complete)
         return false;
-    if (line_owner_ != index)
-        begin_line(index, source.name, true);
-    stage({source.line.begin(), source.line.size()});
-    if (source.line_complete)
-        stage("\r\n");
-    line_owner_ = source.line_complete ? nobody : index;
+    stage_source(index);
+    stage("\r\n");
+    line_owner_ = nobody;
     source.line.clear();
     source.line_complete = false;
     return true;
 }
 
+void ConsoleMux::stage_unfinished_line(u32 index) {
+    const ConsoleSource& source = sources_[index];
+    if (source.line.size() != (line_owner_ == index ? source.shown : 0))
+        stage_source(index);
+}
+
+/// What of the source's line is not on the wire yet; all of it if another line came in between.
+void ConsoleMux::stage_source(u32 index) {
+    ConsoleSource& source = sources_[index];
+    if (line_owner_ != index) {
+        begin_line(index, source.name, true);
+        source.shown = 0;
+    }
+    stage({source.line.begin() + source.shown, source.line.size() - source.shown});
+    source.shown = static_cast<u32>(source.line.size());
+    line_owner_ = index;
+}
+
 // Up to the end of a line. A line that is too long ends where the buffer does.
-void ConsoleMux::pull(ConsoleOutput& ring, StaticVector<char, 160>& line, bool& complete) {
+void ConsoleMux::pull(ConsoleOutput& ring, ConsoleLine& line, bool& complete) {
     while (!complete) {
         const std::optional<u8> byte = ring.pop();
         if (!byte)
@@ -101,7 +117,6 @@ void ConsoleMux::stage(std::string_view text) {
 
 ConsoleAction ConsoleMux::type(u8 byte) {
     using Kind = ConsoleAction::Kind;
-    interactive_ = interactive_ || byte != escape;
     if (!escaped_ && byte == escape) {
         escaped_ = true;
         return {};

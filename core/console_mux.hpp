@@ -14,13 +14,17 @@ namespace bulkhead {
 using ConsoleOutput = SpscRing<4096>;
 using ConsoleInput = SpscRing<256>;
 
+/// A line of a guest's, without its end. What is longer is shown as several.
+using ConsoleLine = StaticVector<char, 256>;
+
 /// One guest's part of the shared console. The rings are the guest's; the rest is the multiplexer's.
 struct ConsoleSource {
     std::string_view name;
     ConsoleOutput* output = nullptr;
     ConsoleInput* input = nullptr;
-    StaticVector<char, 160> line; ///< of the guest, not yet printed
+    ConsoleLine line; ///< of the guest, not yet printed
     bool line_complete = false;
+    u32 shown = 0; ///< characters of `line` that are on the wire, while the unfinished line there is the guest's
 };
 
 /// What a typed byte asked for.
@@ -30,9 +34,9 @@ struct ConsoleAction {
 };
 
 /// Merges the consoles of all guests into one stream of lines, each under its guest's name, and hands what is typed to
-/// the guest in focus. Once somebody has typed, that guest's unfinished lines are shown at once, so that a prompt
-/// appears; until then lines are whole, for programs that read them. Used by one CPU; the other side of the rings may
-/// be any.
+/// the guest in focus. Only that guest's unfinished lines are shown at once, so that a prompt appears. Where another
+/// line comes in between, the unfinished one is shown again from its start: programs find every line whole. Used by one
+/// CPU; the other side of the rings may be any.
 class ConsoleMux {
 public:
     static constexpr u8 escape = 0x1d; ///< Ctrl-]
@@ -54,21 +58,22 @@ private:
 
     void stage_next_line();
     bool stage_log();
-    bool stage_source(u32 index);
-    static void pull(ConsoleOutput& ring, StaticVector<char, 160>& line, bool& complete);
+    bool stage_complete_line(u32 index);
+    void stage_unfinished_line(u32 index);
+    void stage_source(u32 index);
+    static void pull(ConsoleOutput& ring, ConsoleLine& line, bool& complete);
     void stage(std::string_view text);
     void begin_line(u32 owner, std::string_view name, bool brackets);
 
     std::span<ConsoleSource> sources_;
     ConsoleOutput* log_ = nullptr;
-    StaticVector<char, 160> log_line_;
-    StaticVector<char, 256> staged_; ///< what goes out next
+    ConsoleLine log_line_;
+    StaticVector<char, 320> staged_; ///< what goes out next
     u32 staged_sent_ = 0;
     u32 line_owner_ = nobody; ///< whose unfinished line is on the wire
     u32 next_source_ = 0;
     u32 focus_ = 0;
     bool escaped_ = false;
-    bool interactive_ = false; ///< somebody has typed
 };
 
 } // namespace bulkhead

@@ -67,6 +67,23 @@ constexpr bool makes_double_fault(u64 first, u64 second) {
 
 } // namespace
 
+/// Guests read DE_CFG[1] as set (core/msr_policy.hpp), so it is: LFENCE waits for what is before it, whoever executes it.
+/// Families 10h, 12h and later have the MSR; on 0Fh and 11h LFENCE is always so (Linux has the same list, arch/x86/kernel/cpu/amd.c).
+void make_lfence_serializing() {
+    const u32 signature = arch::cpuid(1).eax;
+    const u32 family = (signature >> 8 & 0xf) + (signature >> 20 & 0xff);
+    constexpr u64 lfence_serialize = 1u << 1;
+    if (family >= 0x10 && family != 0x11)
+        arch::write_msr(msr::DE_CFG, arch::read_msr(msr::DE_CFG) | lfence_serialize);
+}
+
+/// Nothing that ran on this core before steers the branches of its guest (APM 2 3.2.9).
+void flush_branch_predictors() {
+    constexpr u32 ibpb = 1u << 12; // CPUID 8000_0008h EBX
+    if ((arch::cpuid(0x80000008).ebx & ibpb) != 0)
+        arch::write_msr(msr::IA32_PRED_CMD, 1);
+}
+
 Result<Capabilities> Backend::detect() {
     CapabilityWords words;
     words.max_extended_leaf = arch::cpuid(0x80000000).eax;
@@ -94,6 +111,8 @@ Result<void> Backend::start(const CpuResources& resources) {
     capabilities_ = *capabilities;
     arch::write_msr(msr::EFER, arch::read_msr(msr::EFER) | efer::SVME);
     arch::write_msr(msr::VM_HSAVE_PA, (resources.control + host_save_frame * page_size).value);
+    make_lfence_serializing();
+    flush_branch_predictors();
     clgi();
     prepare_parked();
     prepare_guest();

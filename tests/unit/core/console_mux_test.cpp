@@ -18,9 +18,9 @@ struct Consoles {
     std::array<ConsoleOutput, 3> outputs;
     std::array<ConsoleInput, 3> inputs;
     ConsoleOutput log;
-    std::array<ConsoleSource, 3> sources{ConsoleSource{"alpha", &outputs[0], &inputs[0], {}, false},
-                                         ConsoleSource{"beta", &outputs[1], &inputs[1], {}, false},
-                                         ConsoleSource{"gamma", &outputs[2], &inputs[2], {}, false}};
+    std::array<ConsoleSource, 3> sources{ConsoleSource{"alpha", &outputs[0], &inputs[0], {}, false, 0},
+                                         ConsoleSource{"beta", &outputs[1], &inputs[1], {}, false, 0},
+                                         ConsoleSource{"gamma", &outputs[2], &inputs[2], {}, false, 0}};
     ConsoleMux mux{sources, log};
 
     static void put(ConsoleOutput& ring, std::string_view text) {
@@ -29,8 +29,6 @@ struct Consoles {
     }
     void print(u32 guest, std::string_view text) { put(outputs[guest], text); }
     void print_log(std::string_view text) { put(log, text); }
-    /// Somebody types, so that the unfinished lines of the guest in focus are shown.
-    void become_interactive() { REQUIRE(mux.type('x').kind == Kind::Typed); }
     ConsoleAction command(u8 byte) {
         CHECK(mux.type(ConsoleMux::escape).kind == Kind::None);
         return mux.type(byte);
@@ -77,20 +75,17 @@ TEST_CASE("console: a multiplexer without sources and one not connected have not
     CHECK(mux.type('1').kind == Kind::Help);
 }
 
-TEST_CASE("console: before anybody types every line is whole") {
+TEST_CASE("console: who is not in focus prints whole lines only") {
     Consoles c;
-    c.print(0, "login");
     c.print(1, "busy");
     CHECK(c.wire().empty());
     CHECK_FALSE(c.mux.has_input()); // what waits for its end does not count: it would keep the service CPU awake
     c.print(1, " done\n");
-    c.print(0, ": \n");
-    CHECK(c.wire() == "[alpha] login: \r\n[beta] busy done\r\n");
+    CHECK(c.wire() == "[beta] busy done\r\n");
 }
 
 TEST_CASE("console: the prompt of the guest in focus is shown, nobody else's") {
     Consoles c;
-    c.become_interactive();
     c.print(0, "login: ");
     c.print(1, "password: ");
     CHECK(c.wire() == "[alpha] login: ");
@@ -100,31 +95,22 @@ TEST_CASE("console: the prompt of the guest in focus is shown, nobody else's") {
     CHECK(c.wire() == "\r\n[alpha] welcome\r\n");
 }
 
-TEST_CASE("console: the escape key alone does not make it interactive") {
+TEST_CASE("console: an unfinished line that another one ended is shown again from its start") {
     Consoles c;
-    CHECK(c.mux.type(ConsoleMux::escape).kind == Kind::None);
-    c.print(0, "login: ");
-    CHECK(c.wire().empty());
-    CHECK(c.mux.type('s').kind == Kind::Statistics);
-    CHECK(c.wire() == "[alpha] login: ");
-}
-
-TEST_CASE("console: a line of somebody else's ends an unfinished one, which then goes on under its name") {
-    Consoles c;
-    c.become_interactive();
     c.print(0, "half");
     CHECK(c.wire() == "[alpha] half");
     c.print(1, "whole\n");
-    CHECK(c.wire() == "\r\n[beta] whole\r\n");
+    CHECK(c.wire() == "\r\n[beta] whole\r\n[alpha] half");
     c.print(0, " and half\n");
-    CHECK(c.wire() == "[alpha]  and half\r\n");
+    CHECK(c.wire() == " and half\r\n");
 
     c.print(0, "half");
     CHECK(c.wire() == "[alpha] half");
     c.print_log("record\n");
-    CHECK(c.wire() == "\r\nbulkhead: record\r\n");
-    c.print(0, "rest\n");
-    CHECK(c.wire() == "[alpha] rest\r\n");
+    CHECK(c.wire() == "\r\nbulkhead: record\r\n[alpha] half");
+    c.print_log("record\n");
+    c.print(0, " rest\n");
+    CHECK(c.wire() == "\r\nbulkhead: record\r\n[alpha] half rest\r\n");
 }
 
 TEST_CASE("console: focus moves with the escape key and a digit") {
@@ -187,21 +173,19 @@ TEST_CASE("console: carriage returns and zeros") {
 TEST_CASE("console: a line that is too long ends where the buffer does") {
     Consoles c;
     c.print(1, std::string(400, 'x') + "\n");
-    CHECK(c.wire() == "[beta] " + std::string(160, 'x') + "\r\n[beta] " + std::string(160, 'x') + "\r\n[beta] " +
-                          std::string(80, 'x') + "\r\n");
-    c.print_log(std::string(200, 'y') + "\n");
-    CHECK(c.wire() == "bulkhead: " + std::string(160, 'y') + "\r\nbulkhead: " + std::string(40, 'y') + "\r\n");
+    CHECK(c.wire() == "[beta] " + std::string(256, 'x') + "\r\n[beta] " + std::string(144, 'x') + "\r\n");
+    c.print_log(std::string(296, 'y') + "\n");
+    CHECK(c.wire() == "bulkhead: " + std::string(256, 'y') + "\r\nbulkhead: " + std::string(40, 'y') + "\r\n");
 }
 
 TEST_CASE("console: the longest name, the longest line and somebody's unfinished line fit together") {
     Consoles c;
     const std::string name(31, 'n'); // BootInfo: max_guest_name
     c.sources[1].name = name;
-    c.become_interactive();
     c.print(0, "half");
     CHECK(c.wire() == "[alpha] half");
-    c.print(1, std::string(160, 'z'));
-    CHECK(c.wire() == "\r\n[" + name + "] " + std::string(160, 'z') + "\r\n");
+    c.print(1, std::string(256, 'z'));
+    CHECK(c.wire() == "\r\n[" + name + "] " + std::string(256, 'z') + "\r\n[alpha] half");
 }
 
 TEST_CASE("console: who never stops printing silences nobody") {
@@ -215,7 +199,6 @@ TEST_CASE("console: who never stops printing silences nobody") {
                            "[beta] b2\r\n[alpha] "));
 
     // Neither does the one in focus with a line that never ends.
-    c.become_interactive();
     for (int i = 0; i < 10; ++i) {
         c.print(0, "...");
         c.print(2, "line\n");
