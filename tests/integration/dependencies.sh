@@ -26,6 +26,7 @@ for folder in "${!may[@]}"; do
         target=${target%%\"*}
         top=${target%%/*}
         checked=$((checked + 1))
+        [[ $target == */* ]] || continue # generated, no folder's
         case " $folder ${may[$folder]} " in *" $top "*) continue ;; esac
         # The hand-off is everybody's; one file sees both vendors.
         [[ $target != boot/boot_info.hpp ]] || continue
