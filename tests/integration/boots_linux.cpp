@@ -49,13 +49,14 @@ Boot shell() {
                 {{.name = "alpha", .kernel = "trixie", .initrd = "initramfs", .cmdline = cmdline, .memory_mib = memory},
                  {.name = "beta", .kernel = "trixie", .initrd = "initramfs", .cmdline = cmdline, .memory_mib = memory}},
                 {debian_kernel("trixie"), demo_initramfs()});
+    // A prompt is shown once something has been typed: before, whole lines only.
     boot.typing = {
-        {"\\[alpha\\] / # $", "echo answer-$((6 * 7))\r"},
+        {"^\\[alpha\\] Enter 'help'", "echo answer-$((6 * 7))\r"},
         {"^\\[alpha\\] answer-42$", "\x1d"
-                                    "2\r"},
-        {"\\[beta\\] / # $", "echo answer-$((7 * 8)); exit\r"},
-        {"bulkhead: guest beta is off", "\x1d"
-                                        "1exit\r"},
+                                    "2"},
+        {"^\\[beta\\] ~ # $", "echo answer-$((7 * 8)); exit\r"},
+        {"^bulkhead: guest beta is off", "\x1d"
+                                         "1exit\r"},
     };
     boot.cases = {
         {"typing reaches alpha", {line("^\\[alpha\\] answer-42$")}},

@@ -56,20 +56,20 @@ Boot reset() {
     return boot;
 }
 
-/// Guests that do what none may, and one among them that must not notice.
-Boot containment() {
-    const std::vector<std::string> culprits{"triple-fault",     "shutdown-idt",       "bad-memory-read",
-                                            "bad-memory-write", "bad-memory-execute", "bad-fetch-hole"};
+/// Guests that do what none may, and one among them that must not notice. The hypervisor's lines and the guests' come
+/// from different rings: their order says nothing.
+Boot containment(const std::string& boot_name, const std::vector<std::string>& culprits) {
     std::vector<Guest> guests = guests_named(culprits);
     guests.push_back(guest_named("neighbour", "seconds=10"));
     std::vector<tools::ImageFile> files = images_of(culprits);
     files.push_back(own_guest("neighbour"));
-    Boot boot = boot_of("containment", guests, files);
+    Boot boot = boot_of(boot_name, guests, files);
     for (const std::string& name : culprits) {
         const std::string own_line = "^bulkhead: guest " + name;
         boot.cases.push_back({name + " is stopped, with a record",
-                              {lines_in_order({"^\\[" + name + "\\] containment: ", is_off(name, "failed")}),
-                               lines_in_order({own_line + " vCPU 0 stopped at RIP 0x", own_line + ": .*\\brax 0x"}),
+                              {line("^\\[" + name + "\\] containment: "),
+                               lines_in_order({own_line + " vCPU 0 stopped at RIP 0x", own_line + ": .*\\brax 0x",
+                                               is_off(name, "failed")}),
                                never("^\\[" + name + "\\] FAIL")}});
     }
     boot.cases.push_back(passes("neighbour"));
@@ -102,7 +102,6 @@ Boot needless_intercept() {
 Boot exit_cost() {
     Boot boot = boot_of("exit-cost", {guest_named("exit-cost")}, {own_guest("exit-cost")});
     boot.options.count_instructions = true;
-    boot.quiet = std::chrono::seconds(300);
     boot.cases = {
         {"a CPUID exit costs at most 200 instructions", {number("BENCH cpuid-0 (\\d+)", 1, 200)}},
         {"a refused port read costs at most 120 instructions", {number("BENCH in-absent-port (\\d+)", 1, 120)}},
@@ -113,8 +112,14 @@ Boot exit_cost() {
 } // namespace
 
 std::vector<Boot> own_guest_boots() {
-    return {properties_of_devices(), properties_of_cpu(),  reset(),    containment(),
-            exception_loops(),       needless_intercept(), exit_cost()};
+    return {properties_of_devices(),
+            properties_of_cpu(),
+            reset(),
+            containment("shutdowns", {"triple-fault", "shutdown-idt", "bad-fetch-hole"}),
+            containment("foreign-memory", {"bad-memory-read", "bad-memory-write", "bad-memory-execute"}),
+            exception_loops(),
+            needless_intercept(),
+            exit_cost()};
 }
 
 } // namespace bulkhead::integration

@@ -31,7 +31,8 @@ public:
         for (const std::string& line : seen) {
             if (typed_ < boot_.typing.size() && std::regex_search(line, std::regex(boot_.typing[typed_].after)))
                 reaction.type += boot_.typing[typed_++].keys;
-            if (!boot_.until.empty() && std::regex_search(line, std::regex(boot_.until)))
+            // A machine that could not start would sit there until the time is up.
+            if (std::regex_search(line, std::regex(boot_.until.empty() ? "^bulkhead: not started: " : boot_.until)))
                 reaction.stop = true;
         }
         return reaction;
