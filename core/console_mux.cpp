@@ -2,6 +2,8 @@
 // Copyright the Bulkhead authors
 #include "core/console_mux.hpp"
 
+#include <algorithm>
+
 #include "base/text.hpp"
 
 namespace bulkhead {
@@ -80,7 +82,9 @@ void ConsoleMux::stage_source(u32 index) {
         begin_line(index, source.name, true);
         source.shown = 0;
     }
-    stage({source.line.begin() + source.shown, source.line.size() - source.shown});
+    // A carriage return that was shown is no longer in the line when its newline has come.
+    const std::size_t shown = std::min<std::size_t>(source.shown, source.line.size());
+    stage({source.line.begin() + shown, source.line.size() - shown});
     source.shown = static_cast<u32>(source.line.size());
     line_owner_ = index;
 }

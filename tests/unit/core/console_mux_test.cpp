@@ -113,6 +113,14 @@ TEST_CASE("console: an unfinished line that another one ended is shown again fro
     CHECK(c.wire() == "\r\nbulkhead: record\r\n[alpha] half rest\r\n");
 }
 
+TEST_CASE("console: a carriage return may have been shown before its newline comes") {
+    Consoles c;
+    c.print(0, "one\r");
+    CHECK(c.wire() == "[alpha] one\r");
+    c.print(0, "\ntwo\n");
+    CHECK(c.wire() == "\r\n[alpha] two\r\n");
+}
+
 TEST_CASE("console: focus moves with the escape key and a digit") {
     Consoles c;
     CHECK(c.mux.focus() == 0);
