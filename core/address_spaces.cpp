@@ -118,10 +118,13 @@ Result<HostPhysical> AddressSpaces::make_firmware_root(std::span<const MemoryRan
         return root;
     HostTable table(access_, *frames_, *root, capabilities_);
     for (const MemoryRange& entry : map) {
-        if (entry.type != MemoryType::RuntimeCode && entry.type != MemoryType::RuntimeData)
+        // Firmware's own code, data and devices, as it left them: these tables are in force for the call only.
+        Attributes attributes{all_rights};
+        if (entry.type == MemoryType::Mmio)
+            attributes = {read_write, MemoryKind::Uncached};
+        else if (entry.type != MemoryType::RuntimeCode && entry.type != MemoryType::RuntimeData)
             continue;
-        // Firmware's own code and data, as it left them: these tables are in force for the call only.
-        if (auto r = table.map({entry.range.start.value}, entry.range.start, entry.range.size, {all_rights}); !r)
+        if (auto r = table.map({entry.range.start.value}, entry.range.start, entry.range.size, attributes); !r)
             return std::unexpected(r.error());
     }
     return root;

@@ -60,6 +60,8 @@ concept Backend = requires(B& backend, const B& constant, EntryState entry, Gues
     { backend.enter() } -> std::same_as<VmExit>;
     /// From now on enter() runs the parked context, or the guest again.
     { backend.set_parked(true) } -> std::same_as<void>;
+    /// Firmware code is to run here: nothing is held back any more.
+    { backend.release_cpu() } -> std::same_as<void>;
     /// Puts the vCPU at its start.
     { backend.reset(entry) } -> std::same_as<void>;
 

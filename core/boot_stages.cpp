@@ -10,6 +10,7 @@
 #include "arch/x86_64/hardware.hpp"
 #include "arch/x86_64/msr_numbers.hpp"
 #include "core/console.hpp"
+#include "core/failure.hpp"
 #include "core/local_apic_of_cpu.hpp"
 #include "core/machine.hpp"
 #include "core/service.hpp"
@@ -49,6 +50,14 @@ u64 measure_apic_timer() {
     return counted * machine.tsc_khz / ticks * 1000;
 }
 
+void give_up_cpu(Vcpu& core) {
+    Log() << "CPU " << core.cpu << " (APIC ID " << core.apic_id << ") did not answer its start-up IPI";
+    if (core.guest == nullptr || core.id != 0)
+        return;
+    core.guest->stop_reason.store(StopReason::Failed);
+    leave_guest(core);
+}
+
 } // namespace
 
 void take_boot_info(const BootInfo& handed_over) {
@@ -71,8 +80,10 @@ void start_console() {
 void prepare_exceptions() {
     build_idt();
     build_gdt(boot_gdt, boot_tss);
-    load_descriptor_tables(boot_gdt);
+    load_boot_descriptors();
 }
+
+void load_boot_descriptors() { load_descriptor_tables(boot_gdt); }
 
 Vendor this_vendor() { return Vendor::Amd; }
 
@@ -115,7 +126,7 @@ void start_other_cpus(std::span<const CpuPlan> plans, HostPhysical trampoline_ro
     for (u32 i = 1; i < cpus.size(); ++i) {
         machine.cores[i].present = start_cpu(cpus[i], i, plans[i].root, machine.boot.ap_trampoline);
         if (!machine.cores[i].present)
-            Log() << "CPU " << i << " (APIC ID " << cpus[i].apic_id << ") did not answer its start-up IPI";
+            give_up_cpu(machine.cores[i]);
     }
     machine.service_cpu = choose_service_cpu();
 }
@@ -131,14 +142,8 @@ void start_guest_clocks() {
         guest.clock = {.scale = scale, .tsc_timestamp = now, .system_time = 0};
         guest.pm_timer = PmTimer(machine.tsc_khz);
         guest.wall_clock_at_start = wall.unix_seconds == 0 ? 0 : wall.unix_seconds * 1'000'000'000 + since;
-        u32 running = 0;
-        for (const Vcpu* vcpu : guest.vcpus)
-            running += vcpu->id == 0 && vcpu->present ? 1 : 0;
-        guest.running_vcpus.store(running);
-        if (running != 0)
-            machine.running_guests.fetch_add(1);
-        else
-            Log() << "guest " << guest.name << " not started: its first CPU did not start";
+        guest.running_vcpus.store(1); // its first; the others wait to be started
+        machine.running_guests.fetch_add(1);
     }
 }
 

@@ -21,6 +21,8 @@ void take_boot_info(const BootInfo& handed_over);
 void start_console();
 /// From here on an exception of the hypervisor's own is printed.
 void prepare_exceptions();
+/// GDT and TSS that are in the image, so that they are there on any page tables.
+void load_boot_descriptors();
 
 /// Decides once which backend runs, or halts with the reason why none can.
 template <class Capabilities> void decide_vendor(const Result<Capabilities>& amd) {

@@ -96,6 +96,8 @@ Result<void> MachineBuilder::create_objects() {
         const Result<GuestMemoryMap> map = GuestMemoryMap::create(handed(infos[i].memory));
         if (!map)
             return std::unexpected(map.error());
+        if (map->high_end().value > layout::guest_ram_size)
+            return fail("a guest has memory beyond 512 GiB", map->high_end().value);
         guest.memory_map = *map;
         guest.memory =
             GuestMemory(reinterpret_cast<u8*>(layout::guest_ram), map->low_end().value, map->high_end().value);

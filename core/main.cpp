@@ -56,8 +56,8 @@ extern "C" [[noreturn]] void hv_main(const BootInfo& handed_over) {
     or_halt("page tables", builder.build_tables({make_second_stage<NptFormat>, make_parked_stage<NptFormat>}));
     builder.seal();
     cpu_plans = builder.plans();
+    start_guest_clocks(); // before any CPU can start a guest, or give one up
     start_other_cpus(builder.plans(), builder.trampoline_root());
-    start_guest_clocks();
     announce_plan();
     continue_on_stack(cpu_plans[0].root.value, layout::per_cpu_stack + layout::per_cpu_stack_size,
                       run_cpu_of_this_vendor, 0);

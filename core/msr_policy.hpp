@@ -53,6 +53,11 @@ public:
         bits_ = static_cast<u16>(bits_ | 1u << static_cast<u8>(needs));
         return *this;
     }
+    [[nodiscard]] constexpr MsrConditions without(MsrNeeds needs) const {
+        MsrConditions rest = *this;
+        rest.bits_ = static_cast<u16>(rest.bits_ & ~(1u << static_cast<u8>(needs)));
+        return rest;
+    }
     [[nodiscard]] constexpr bool has(MsrNeeds needs) const { return (bits_ >> static_cast<u8>(needs) & 1) != 0; }
 
 private:

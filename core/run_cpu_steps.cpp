@@ -12,7 +12,6 @@
 #include "core/local_apic_of_cpu.hpp"
 #include "core/machine.hpp"
 #include "core/service.hpp"
-#include "mm/format_long_mode.hpp"
 
 namespace bulkhead {
 
@@ -31,7 +30,10 @@ void initialize_cpu(Cpu& cpu) {
     arch::write_cr4(cr4::PAE | cr4::MCE | cr4::OSFXSR | cr4::OSXMMEXCPT | cr4::PGE | (has_xsave ? cr4::OSXSAVE : 0));
     if (has_xsave)
         arch::write_xcr0(xcr0::X87);
-    arch::write_msr(msr::IA32_PAT, host_pat);
+    // What firmware may have changed. Our tables use write-back and uncached only, which this and host_pat mean alike;
+    // where an emulator has one PAT for host and guest, the guest finds the one of a reset.
+    constexpr u64 pat_at_reset = 0x0007'0406'0007'0406;
+    arch::write_msr(msr::IA32_PAT, pat_at_reset);
     const bool has_x2apic = (arch::cpuid(1).ecx & cpuid_x2apic) != 0;
     if (const Result<void> enabled = local_apic().enable(has_x2apic); !enabled)
         halt_boot("local APIC", enabled.error());

@@ -44,7 +44,7 @@ public:
 
     /// After a fault of the hypervisor's own while it served the guest.
     void abandon() {
-        core_.guest->stop_reason.store(StopReason::Failed);
+        begin_stop(*core_.guest, StopReason::Failed, core_);
         leave();
         cpu_.in_failure = false;
     }
@@ -189,8 +189,10 @@ private:
             backend_.raise_guest_nmi();
         if (cpu_.index == machine.service_cpu) {
             console::serve();
-            if ((requests & request_power_off) != 0)
+            if ((requests & request_power_off) != 0) {
+                backend_.release_cpu();
                 power_off_machine();
+            }
         }
     }
 

@@ -3,6 +3,7 @@
 #include "core/service.hpp"
 
 #include "arch/x86_64/entry.hpp"
+#include "core/boot_stages.hpp"
 #include "core/console.hpp"
 #include "core/cpu.hpp"
 #include "core/local_apic_of_cpu.hpp"
@@ -53,6 +54,7 @@ namespace {
 
 // UEFI 2.10 8.5.1: ResetSystem(EfiResetShutdown, EFI_SUCCESS, 0, NULL).
 [[noreturn]] void call_reset_system(u32 type) {
+    load_boot_descriptors(); // this CPU's own are not on these tables
     using ResetSystem = void(__attribute__((ms_abi))*)(u64 type, u64 status, u64 size, void* data);
     reinterpret_cast<ResetSystem>(machine.boot.efi_reset_system.value)(type, 0, 0, nullptr);
     console::emergency("the firmware did not power off: it is safe to switch the machine off now");

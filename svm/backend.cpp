@@ -17,6 +17,8 @@ constexpr u64 parked_frame = 1;
 constexpr u64 host_save_frame = 2;
 
 alignas(page_size) constinit SvmMsrMap msr_permissions{};
+/// For a vCPU whose TSC has an offset: IA32_TSC_DEADLINE exits too, as the APIC compares it with the real TSC.
+alignas(page_size) constinit SvmMsrMap msr_permissions_with_offset{};
 alignas(page_size) constinit std::array<u8, 12 * KiB> io_permissions{}; // APM 2 15.10.1: no port is the guest's own
 
 constexpr u64 dr6_bs = 1u << 14;
@@ -67,8 +69,9 @@ constexpr bool makes_double_fault(u64 first, u64 second) {
 
 } // namespace
 
-/// Guests read DE_CFG[1] as set (core/msr_policy.hpp), so it is: LFENCE waits for what is before it, whoever executes it.
-/// Families 10h, 12h and later have the MSR; on 0Fh and 11h LFENCE is always so (Linux has the same list, arch/x86/kernel/cpu/amd.c).
+/// Guests read DE_CFG[1] as set (core/msr_policy.hpp), so it is: LFENCE waits for what is before it, whoever executes
+/// it. Families 10h, 12h and later have the MSR; on 0Fh and 11h LFENCE is always so (Linux has the same list,
+/// arch/x86/kernel/cpu/amd.c).
 void make_lfence_serializing() {
     const u32 signature = arch::cpuid(1).eax;
     const u32 family = (signature >> 8 & 0xf) + (signature >> 20 & 0xff);
@@ -100,6 +103,7 @@ Result<Capabilities> Backend::detect() {
 
 void Backend::prepare_shared(MsrConditions conditions) {
     encode_svm_msr_map(msr_permissions, conditions);
+    encode_svm_msr_map(msr_permissions_with_offset, conditions.without(MsrNeeds::TscDeadline));
     io_permissions.fill(0xff);
 }
 
@@ -317,6 +321,7 @@ void Backend::set_cr2(u64 value) {
 
 void Backend::set_tsc_offset(u64 value) {
     guest().control.tsc_offset = value;
+    guest().control.msrpm_base_pa = image_physical(value == 0 ? &msr_permissions : &msr_permissions_with_offset).value;
     guest().control.vmcb_clean = 0;
 }
 

@@ -43,6 +43,7 @@ public:
         return decode_exit(control, capabilities_.nrip_save);
     }
     void set_parked(bool parked);
+    void release_cpu() { stgi(); }
     void reset(const EntryState& entry);
 
     [[nodiscard]] u64 rip() const { return guest().save.rip; }

@@ -34,6 +34,7 @@ inline constexpr u64 mmio = 0xffffa00000000000;
 
 /// The RAM of the guest that this CPU runs: guest-physical address + guest_ram.
 inline constexpr u64 guest_ram = 0xffffc00000000000;
+inline constexpr u64 guest_ram_size = 512 * GiB; ///< one entry of the top-level table
 
 /// The pristine files of that guest, read-only.
 inline constexpr u64 guest_kernel = 0xffffd00000000000;
