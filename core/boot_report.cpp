@@ -27,6 +27,8 @@ void announce_plan() {
         announce_cores(line, guest);
         for (const MemoryChunk& chunk : guest.memory_map.chunks())
             line << "; " << Size{chunk.size} << " at " << Hex{chunk.host.value};
+        if (guest.vcpus.size() > 1)
+            line << "; only the first CPU runs: this version starts no others";
     }
     Log() << "console served by CPU " << machine.service_cpu
           << (machine.cores[machine.service_cpu].guest == nullptr ? ", which is free" : ", which a guest owns");
