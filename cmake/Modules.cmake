@@ -21,9 +21,11 @@ set(BULKHEAD_HYPERVISOR_FLAGS --target=x86_64-linux-gnu -stdlib=libc++ ${BULKHEA
     -Wthread-safety)
 
 # PE objects with LP64, so that libc++'s headers and the C library's compile: the Cygwin triple with Linux' macros.
+# This target has no __float128, which bits/floatn.h of glibc 2.41 knows only of Intel's SYCL compiler: we pose as it.
 # libc++ must know of COFF, whose largest alignment is 8192, but not import its functions from a DLL.
 # (-isystem without a blank: CMake drops the repeated word otherwise.)
 set(BULKHEAD_EFI_FLAGS --target=x86_64-pc-windows-cygnus -U__CYGWIN__ -U__CYGWIN64__ -D__linux__ -D__ELF__ -D_GNU_SOURCE
+    -D__INTEL_LLVM_COMPILER -DSYCL_LANGUAGE_VERSION
     -D_LIBCPP_OBJECT_FORMAT_COFF -D_LIBCPP_DISABLE_VISIBILITY_ANNOTATIONS
     -nostdinc++ -isystem/usr/lib/llvm-19/include/c++/v1 -isystem/usr/include/x86_64-linux-gnu -isystem/usr/include
     -isystem/usr/include/efi -isystem/usr/include/efi/x86_64 -DGNU_EFI_USE_MS_ABI
