@@ -58,6 +58,8 @@ template <class B>
 concept Backend = requires(B& backend, const B& constant, EntryState entry, GuestException exception, u64 value) {
     /// Runs the vCPU until it exits. Interrupts and NMIs are held back outside of it.
     { backend.enter() } -> std::same_as<VmExit>;
+    /// The exit that enter() returned, decoded once more.
+    { constant.last_exit() } -> std::same_as<VmExit>;
     /// From now on enter() runs the parked context, or the guest again.
     { backend.set_parked(true) } -> std::same_as<void>;
     /// Firmware code is to run here: nothing is held back any more.
@@ -84,6 +86,8 @@ concept Backend = requires(B& backend, const B& constant, EntryState entry, Gues
     { backend.intercept_control_reads(true, true) } -> std::same_as<void>;
     { constant.segments() } -> std::same_as<std::array<SegmentState, 6>>;
     { constant.cs_base() } -> std::same_as<u64>;
+    /// 64-bit code under four-level paging.
+    { constant.is_common_code() } -> std::same_as<bool>;
     { constant.code_mode() } -> std::same_as<CpuMode>;
     { constant.cr2() } -> std::same_as<u64>;
     { constant.cr3() } -> std::same_as<u64>;

@@ -26,13 +26,20 @@ template <class B> CodeLocation code_location(const B& backend) {
     return {.rip = backend.rip(), .cs_base = mode == CpuMode::bits64 ? 0 : backend.cs_base(), .mode = mode};
 }
 
-/// For instructions with operands in memory.
-template <class B> GuestView guest_view(const GuestMemory& memory, const B& backend) {
-    return {.memory = memory, .paging = backend.paging(), .mode = backend.code_mode(), .segments = backend.segments()};
+/// For an instruction with operands in memory. The segments are collected only where it depends on one.
+template <class B> GuestView guest_view(const GuestMemory& memory, const B& backend, const Instruction& instruction) {
+    GuestView view{.memory = memory, .paging = backend.paging(), .mode = backend.code_mode()};
+    if (view.mode != CpuMode::bits64 || instruction.segment == SegmentName::FS ||
+        instruction.segment == SegmentName::GS)
+        view.segments = backend.segments();
+    return view;
 }
 
 /// The instruction at RIP, whatever it is.
 template <class B> Result<Instruction> fetch_and_decode(const GuestMemory& memory, const B& backend) {
+    if (backend.is_common_code())
+        if (const FetchedCode bytes = fetch_instruction_fast(memory, backend.cr3(), backend.rip()); bytes.size != 0)
+            return decode(bytes.span(), CpuMode::bits64);
     const CodeLocation code = code_location(backend);
     const FetchedCode bytes = fetch_instruction(memory, backend.paging(), code);
     return decode(bytes.span(), code.mode);

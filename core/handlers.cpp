@@ -74,12 +74,9 @@ PowerRequest write_byte(Guest& guest, u16 port, u8 value) BULKHEAD_REQUIRES(gues
 
 /// What the UART has room for. What remains in the ring follows when the guest has read.
 void feed_uart(Guest& guest) BULKHEAD_REQUIRES(guest.devices_lock) {
-    while (guest.uart.can_receive()) {
-        const std::optional<u8> byte = guest.input.pop();
-        if (!byte)
-            return;
-        guest.io_apic.signal(platform::uart_pin, guest.uart.receive(*byte));
-    }
+    while (!guest.input.empty() && guest.uart.can_receive())
+        if (const std::optional<u8> byte = guest.input.pop())
+            guest.io_apic.signal(platform::uart_pin, guest.uart.receive(*byte));
 }
 
 } // namespace

@@ -31,12 +31,14 @@ FetchedCode fetch_instruction(const GuestMemory& memory, const PagingState& pagi
     return fetched;
 }
 
-unsigned instruction_length_fast(const GuestMemory& memory, u64 cr3, u64 rip, const InterceptedInstruction& expected) {
+FetchedCode fetch_instruction_fast(const GuestMemory& memory, u64 cr3, u64 rip) {
+    FetchedCode fetched;
+    if (rip % page_size > page_size - longest_instruction)
+        return fetched;
     const u64 address = translate_code_fast(memory, cr3, rip);
-    if (address == 0) [[unlikely]]
-        return 0;
-    const u32 difference = memory.read_unchecked<u32>(address) ^ expected.opcode;
-    return (difference & expected.mask) == 0 ? expected.length : 0;
+    if (address != 0 && memory.copy_out(GuestPhysical{address}, fetched.bytes))
+        fetched.size = longest_instruction;
+    return fetched;
 }
 
 Result<unsigned> instruction_length(const GuestMemory& memory, const PagingState& paging, const CodeLocation& code,

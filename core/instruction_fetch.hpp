@@ -35,6 +35,10 @@ struct FetchedCode {
 [[nodiscard]] FetchedCode fetch_instruction(const GuestMemory& memory, const PagingState& paging,
                                             const CodeLocation& code, unsigned wanted = longest_instruction);
 
+/// The same without permission checks, which the CPU made, and only where it is simple: see translate_code_fast().
+/// Either 15 bytes or, where it is not simple, none.
+[[nodiscard]] FetchedCode fetch_instruction_fast(const GuestMemory& memory, u64 cr3, u64 rip);
+
 /// The instruction that an exit says was intercepted, and its usual encoding without prefixes.
 struct InterceptedInstruction {
     Operation operation;
@@ -55,8 +59,14 @@ inline constexpr InterceptedInstruction intercepted_wbinvd{Operation::WBINVD, 2,
 /// The length of an intercepted instruction, where the CPU does not report it; for exits whose cost counts.
 /// Only for 64-bit code (`rip` is then the linear address) under four-level paging, and only the usual encoding.
 /// 0 says nothing: use instruction_length().
-[[nodiscard]] unsigned instruction_length_fast(const GuestMemory& memory, u64 cr3, u64 rip,
-                                               const InterceptedInstruction& expected);
+[[nodiscard, gnu::always_inline]] inline unsigned instruction_length_fast(const GuestMemory& memory, u64 cr3, u64 rip,
+                                                                          const InterceptedInstruction& expected) {
+    const u64 address = translate_code_fast(memory, cr3, rip);
+    if (address == 0) [[unlikely]]
+        return 0;
+    const u32 difference = memory.read_unchecked<u32>(address) ^ expected.opcode;
+    return (difference & expected.mask) == 0 ? expected.length : 0;
+}
 
 /// The length of an intercepted instruction, in any mode and with any prefixes. 0: the instruction is not there, since
 /// another CPU of the guest has changed the code or its page tables after the exit. The vCPU is then entered again

@@ -14,8 +14,6 @@ constexpr MsrResult done(u64 value = 0) { return {MsrEffect::Done, value}; }
 constexpr MsrResult fault{MsrEffect::Fault, 0};
 constexpr MsrResult unknown{MsrEffect::Unknown, 0};
 
-constexpr bool is_x2apic(u32 number) { return number - msr::x2apic_first <= msr::x2apic_last - msr::x2apic_first; }
-
 /// Memory types that IA32_MTRR_DEF_TYPE takes: UC, WC, WT, WP, WB (SDM 3A table 12-8).
 constexpr bool is_memory_type(u64 type) { return type < 7 && (0b111'0011 >> type & 1) != 0; }
 
@@ -83,7 +81,7 @@ MsrResult write_emulated(MsrState& state, const GuestControls& controls, const G
 } // namespace
 
 MsrResult read_msr(const MsrState& state, const GuestControls& controls, u32 number) {
-    if (is_x2apic(number))
+    if (is_x2apic_msr(number))
         return {MsrEffect::Apic, 0};
     const MsrRow* row = find_msr_row(number);
     if (row == nullptr)
@@ -103,7 +101,7 @@ MsrResult read_msr(const MsrState& state, const GuestControls& controls, u32 num
 }
 
 MsrResult write_msr(MsrState& state, const GuestControls& controls, const GuestCpuid& cpuid, u32 number, u64 value) {
-    if (is_x2apic(number))
+    if (is_x2apic_msr(number))
         return {MsrEffect::Apic, value};
     const MsrRow* row = find_msr_row(number);
     if (row == nullptr)

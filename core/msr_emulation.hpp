@@ -43,6 +43,9 @@ struct MsrResult {
     u64 value = 0;
 };
 
+/// The registers of the x2APIC: read_msr() and write_msr() answer MsrEffect::Apic.
+constexpr bool is_x2apic_msr(u32 number) { return number - msr::x2apic_first <= msr::x2apic_last - msr::x2apic_first; }
+
 /// RDMSR that exited. `controls` are the guest's own values.
 [[nodiscard]] MsrResult read_msr(const MsrState& state, const GuestControls& controls, u32 number);
 

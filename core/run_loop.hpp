@@ -28,8 +28,17 @@ public:
         serve_requests(); // of a signal that came before NMIs were held back
         for (;;) {
             const VmExit exit = backend_.enter();
-            ++core_.exits[static_cast<u32>(exit.reason)];
-            dispatch(exit);
+            count(exit.reason);
+            // Those whose cost matters are served out of registers; for the rest the exit is decoded once more, in
+            // full.
+            if (exit.reason == ExitReason::Io && !exit.io.string)
+                on_io(exit.io, exit.next_rip);
+            else if (exit.reason == ExitReason::Cpuid)
+                on_cpuid(exit.next_rip);
+            else if (exit.reason == ExitReason::Hypercall)
+                on_hypercall(exit.next_rip);
+            else
+                dispatch(backend_.last_exit());
         }
     }
 
@@ -50,19 +59,21 @@ public:
     }
 
 private:
-    void dispatch(const VmExit& exit) {
+    /// The index is proven: an enumerator of ExitReason.
+    void count(ExitReason reason) { ++core_.exits.data()[static_cast<u32>(reason)]; }
+
+    [[gnu::noinline]] void dispatch(const VmExit& exit) {
         using enum ExitReason;
         switch (exit.reason) {
         case Cpuid:
-            return on_cpuid(exit);
+        case Hypercall: // run() has served them
+            return;
         case Io:
-            return on_io(exit);
+            return on_string_io(exit);
         case MsrRead:
             return on_msr_read(exit);
         case MsrWrite:
             return on_msr_write(exit);
-        case Hypercall:
-            return on_hypercall(exit);
         case SecondStageFault:
             return on_second_stage_fault(exit);
         case Nmi:
@@ -99,8 +110,8 @@ private:
         }
     }
 
-    void on_cpuid(const VmExit& exit) {
-        if (!complete(exit, intercepted_cpuid)) [[unlikely]]
+    [[gnu::always_inline]] void on_cpuid(u64 next_rip) {
+        if (!complete(next_rip, intercepted_cpuid)) [[unlikely]]
             return;
         Registers& registers = cpu_.registers;
         const CpuidRegisters& answer =
@@ -111,31 +122,31 @@ private:
         registers.rdx() = answer.edx;
     }
 
-    void on_io(const VmExit& exit) {
-        const IoAccess& io = exit.io;
+    [[gnu::always_inline]] void on_io(IoAccess io, u64 next_rip) {
+        if (find_port_device(io.port) != PortDevice::None)
+            return on_device_port(io, next_rip);
         Registers& registers = cpu_.registers;
-        if (find_port_device(io.port) == PortDevice::None && !io.string) [[likely]] {
-            if (io.in)
-                registers.rax() = merge_port_value(registers.rax(), ~0u, io.size);
-            backend_.advance(exit.next_rip);
-            return;
-        }
-        if (io.string)
-            return on_string_io(exit);
+        if (io.in)
+            registers.rax() = merge_port_value(registers.rax(), ~0u, io.size);
+        backend_.advance(next_rip);
+    }
+
+    [[gnu::noinline]] void on_device_port(IoAccess io, u64 next_rip) {
+        Registers& registers = cpu_.registers;
         PowerRequest power = PowerRequest::None;
         if (io.in)
             registers.rax() =
                 merge_port_value(registers.rax(), read_device_port(*core_.guest, io.port, io.size), io.size);
         else
             power = write_device_port(*core_.guest, io.port, io.size, static_cast<u32>(registers.rax()));
-        backend_.advance(exit.next_rip);
+        backend_.advance(next_rip);
         if (power != PowerRequest::None)
             stop(power == PowerRequest::Reset ? StopReason::Reset : StopReason::PowerOff);
     }
 
     void on_msr_read(const VmExit& exit);
     void on_msr_write(const VmExit& exit);
-    void on_apic_write(const ApicAccess& access, u32 number);
+    void write_apic(const VmExit& exit, u32 number, u64 value);
     void on_string_io(const VmExit& exit);
     void on_second_stage_fault(const VmExit& exit);
     void on_control_register(const VmExit& exit);
@@ -143,11 +154,11 @@ private:
     void write_tsc(u64 value);
     void apply(const ControlUpdate& update);
 
-    void on_hypercall(const VmExit& exit) {
+    [[gnu::noinline]] void on_hypercall(u64 next_rip) {
         // Only kernels: a process of the guest's could otherwise ask in its name.
         if (backend_.paging().cpl != 0)
             return inject(undefined_instruction);
-        if (complete(exit, backend_.hypercall_instruction()))
+        if (complete(next_rip, backend_.hypercall_instruction()))
             cpu_.registers.rax() = hypercall(core_, cpu_.registers);
     }
 
@@ -168,7 +179,7 @@ private:
         if (backend_.paging().cpl != 0 || static_cast<u32>(registers.rcx()) != 0 ||
             !is_valid_xcr0(value, cpu_.vcpu.cpuid.xcr0_mask()))
             return inject(general_protection);
-        if (!complete(exit, intercepted_xsetbv))
+        if (!complete_any(exit.next_rip, intercepted_xsetbv))
             return;
         arch::write_xcr0(value);
         update_cpuid();
@@ -198,29 +209,33 @@ private:
 
     /// Moves RIP behind the intercepted instruction. False: the guest is to be entered as it is, since the instruction
     /// is not there any more, or it was stopped.
-    bool complete(const VmExit& exit, InterceptedInstruction expected) {
-        u64 next = exit.next_rip;
-        if (next == 0) {
+    [[gnu::always_inline]] bool complete(u64 next_rip, const InterceptedInstruction& expected) {
+        if (next_rip == 0) {
             const u64 rip = backend_.rip();
             unsigned length = 0;
             if (backend_.is_common_code()) [[likely]]
                 length = instruction_length_fast(core_.guest->memory, backend_.cr3(), rip, expected);
             if (length == 0) [[unlikely]] {
-                length = decode_length(exit, expected);
+                length = decode_length(expected.operation);
                 if (length == 0)
                     return false;
             }
-            next = rip + length;
+            next_rip = rip + length;
         }
-        backend_.advance(next);
+        backend_.advance(next_rip);
         return true;
     }
 
-    [[gnu::noinline]] unsigned decode_length(const VmExit& exit, InterceptedInstruction expected) {
+    /// The same for exits whose cost does not count.
+    [[gnu::noinline]] bool complete_any(u64 next_rip, const InterceptedInstruction& expected) {
+        return complete(next_rip, expected);
+    }
+
+    [[gnu::noinline]] unsigned decode_length(Operation expected) {
         const Result<unsigned> length =
-            instruction_length(core_.guest->memory, backend_.paging(), code_location(backend_), expected.operation);
+            instruction_length(core_.guest->memory, backend_.paging(), code_location(backend_), expected);
         if (!length)
-            fail(exit, length.error().what, length.error().value);
+            fail(backend_.last_exit(), length.error().what, length.error().value);
         return length.value_or(0);
     }
 

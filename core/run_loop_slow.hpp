@@ -39,40 +39,35 @@ template <Backend B> void RunLoop<B>::on_msr_read(const VmExit& exit) {
     case MsrEffect::KvmSystemTime:
         return inject(general_protection);
     }
-    if (complete(exit, intercepted_rdmsr))
+    if (complete_any(exit.next_rip, intercepted_rdmsr))
         cpu_.registers.set_edx_eax(value);
 }
 
 template <Backend B> void RunLoop<B>::on_msr_write(const VmExit& exit) {
     const u32 number = static_cast<u32>(cpu_.registers.rcx());
     const u64 value = cpu_.registers.edx_eax();
+    if (is_x2apic_msr(number)) [[likely]] // the IPIs of a guest: no need to collect its control registers
+        return write_apic(exit, number, value);
     const MsrResult result =
         write_msr(cpu_.vcpu.msrs, guest_controls(backend_, cpu_.vcpu), cpu_.vcpu.cpuid, number, value);
     switch (result.effect) {
     case MsrEffect::Done:
         break;
-    case MsrEffect::Apic: {
-        const ApicAccess access = cpu_.vcpu.apic.write(number, value);
-        if (access.kind == ApicAccess::Kind::Fault)
-            return inject(general_protection);
-        // Before the access is carried out: what it sends may arrive with the next entry, behind this instruction.
-        if (!complete(exit, intercepted_wrmsr))
-            return;
-        return on_apic_write(access, number);
-    }
+    case MsrEffect::Apic:
+        return write_apic(exit, number, value);
     case MsrEffect::Efer: {
-        if (!complete(exit, intercepted_wrmsr))
+        if (!complete_any(exit.next_rip, intercepted_wrmsr))
             return;
         ControlState real = backend_.controls();
         real.efer = result.value;
         return backend_.set_controls(real);
     }
     case MsrEffect::Tsc:
-        if (complete(exit, intercepted_wrmsr))
+        if (complete_any(exit.next_rip, intercepted_wrmsr))
             write_tsc(result.value);
         return;
     case MsrEffect::TscDeadline:
-        if (complete(exit, intercepted_wrmsr))
+        if (complete_any(exit.next_rip, intercepted_wrmsr))
             arch::write_msr(msr::IA32_TSC_DEADLINE, value == 0 ? 0 : value - backend_.tsc_offset());
         return;
     case MsrEffect::KvmSystemTime:
@@ -89,7 +84,7 @@ template <Backend B> void RunLoop<B>::on_msr_write(const VmExit& exit) {
     case MsrEffect::Fault:
         return inject(general_protection);
     }
-    complete(exit, intercepted_wrmsr);
+    complete_any(exit.next_rip, intercepted_wrmsr);
 }
 
 /// The clocks of the guest go on: only its TSC jumps, and the KVM clock's page has to follow.
@@ -98,7 +93,13 @@ template <Backend B> void RunLoop<B>::write_tsc(u64 value) {
     static_cast<void>(set_system_time(*core_.guest, cpu_.vcpu, cpu_.vcpu.msrs.kvm_system_time, backend_.tsc_offset()));
 }
 
-template <Backend B> void RunLoop<B>::on_apic_write(const ApicAccess& access, u32 number) {
+template <Backend B> void RunLoop<B>::write_apic(const VmExit& exit, u32 number, u64 value) {
+    const ApicAccess access = cpu_.vcpu.apic.write(number, value);
+    if (access.kind == ApicAccess::Kind::Fault)
+        return inject(general_protection);
+    // Before the access is carried out: what it sends may arrive with the next entry, behind this instruction.
+    if (!complete(exit.next_rip, intercepted_wrmsr))
+        return;
     if (access.kind == ApicAccess::Kind::Hardware)
         local_apic().write(number, access.value);
     else if (access.kind == ApicAccess::Kind::Interrupt && send_command(core_, access.command))
@@ -172,7 +173,7 @@ template <Backend B> void RunLoop<B>::on_second_stage_fault(const VmExit& exit) 
     if (!instruction)
         return fail(exit, instruction.error().what, instruction.error().value);
     backend_.load_rsp();
-    const GuestView view = guest_view(core_.guest->memory, backend_);
+    const GuestView view = guest_view(core_.guest->memory, backend_, *instruction);
     u64 flags = backend_.rflags();
     DeviceMemory device(*core_.guest);
     const EmulationResult result =
@@ -186,7 +187,7 @@ template <Backend B> void RunLoop<B>::on_string_io(const VmExit& exit) {
     const Result<Instruction> instruction = fetch();
     if (!instruction)
         return fail(exit, instruction.error().what, instruction.error().value);
-    const GuestView view = guest_view(core_.guest->memory, backend_);
+    const GuestView view = guest_view(core_.guest->memory, backend_, *instruction);
     DevicePorts ports(*core_.guest);
     const EmulationResult result = emulate_string_io(*instruction, view, cpu_.registers, backend_.rflags(), ports);
     finish(result, exit, instruction->length);

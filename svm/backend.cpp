@@ -269,11 +269,6 @@ bool Backend::take_debug_exception() {
     return false;
 }
 
-PagingState Backend::paging() const {
-    const SaveArea& save = guest().save;
-    return {save.cr0, save.cr3, save.cr4, save.efer, save.rflags, save.cpl};
-}
-
 ControlState Backend::controls() const {
     const SaveArea& save = guest().save;
     return {save.cr0, save.cr4, save.efer & ~efer::SVME};

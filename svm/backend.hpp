@@ -32,7 +32,7 @@ public:
     Result<void> start(const CpuResources& resources);
 
     /// Runs until the next exit; decoded.
-    VmExit enter() {
+    [[gnu::always_inline]] VmExit enter() {
         svm_enter_guest();
         ControlArea& control = active_->control;
         control.tlb_control = TLB_DO_NOTHING;
@@ -42,12 +42,14 @@ public:
             keep_interrupted_event();
         return decode_exit(control, capabilities_.nrip_save);
     }
+    /// The exit that enter() returned, decoded once more.
+    [[nodiscard]] VmExit last_exit() const { return decode_exit(active_->control, capabilities_.nrip_save); }
     void set_parked(bool parked);
     void release_cpu() { stgi(); }
     void reset(const EntryState& entry);
 
     [[nodiscard]] u64 rip() const { return guest().save.rip; }
-    void advance(u64 next_rip) {
+    [[gnu::always_inline]] void advance(u64 next_rip) {
         Vmcb& vmcb = guest();
         vmcb.save.rip = next_rip;
         vmcb.control.interrupt_shadow = 0;
@@ -60,11 +62,15 @@ public:
     void raise_guest_nmi();
     void nmi_window();
 
-    [[nodiscard]] PagingState paging() const;
+    [[nodiscard]] PagingState paging() const {
+        const SaveArea& save = guest().save;
+        return {save.cr0, save.cr3, save.cr4, save.efer, save.rflags, save.cpl};
+    }
     [[nodiscard]] u64 cr3() const { return guest().save.cr3; }
     /// 64-bit code with four-level paging, the state nearly every exit comes from.
     [[nodiscard]] bool is_common_code() const {
-        return (guest().save.cs.attributes & cs_long) != 0 && (guest().save.cr4 & cr4_la57) == 0;
+        const SaveArea& save = guest().save;
+        return (save.cs.attributes & cs_long) != 0 && (save.efer & efer_lma) != 0 && (save.cr4 & cr4_la57) == 0;
     }
     [[nodiscard]] ControlState controls() const;
     void set_controls(const ControlState& state);
@@ -92,6 +98,7 @@ private:
     static constexpr u64 rflags_rf = 1u << 16;
     static constexpr u16 cs_long = 1u << 9; ///< attribute bit of L (APM 2 15.5.1)
     static constexpr u64 cr4_la57 = 1u << 12;
+    static constexpr u64 efer_lma = 1u << 10;
 
     static Vmcb& guest() { return *reinterpret_cast<Vmcb*>(layout::per_cpu_frames); }
     static Vmcb& parked() { return *reinterpret_cast<Vmcb*>(layout::per_cpu_frames + page_size); }

@@ -29,7 +29,7 @@ ExitReason decode_reason(u64 exitcode, u64 exitinfo1);
 
 /// What the guest did, out of the VMCB. `has_nrip`: the CPU writes nRIP (CPUID 8000_000Ah EDX.NRIPS); without it only a
 /// port access says where the guest goes on.
-inline VmExit decode_exit(const ControlArea& control, bool has_nrip) {
+[[gnu::always_inline]] inline VmExit decode_exit(const ControlArea& control, bool has_nrip) {
     VmExit exit;
     const u64 code = control.exitcode;
     // Port accesses and CPUID first: they are the exits whose cost is counted.
