@@ -82,7 +82,8 @@ Command qemu_command(MachineKind machine, const MachineOptions& options, const s
     if (machine == MachineKind::Kvm)
         append(command, {"-accel", "kvm", "-cpu", "host"});
     else if (options.count_instructions)
-        append(command, {"-accel", "tcg,thread=single", "-cpu", "max,-x2apic", "-icount", "shift=0,sleep=off"});
+        append(command,
+               {"-accel", "tcg,thread=single,one-insn-per-tb=on", "-cpu", "max", "-icount", "shift=0,sleep=off"});
     else
         append(command, {"-accel", "tcg,thread=multi", "-cpu", "max"});
     append(command, {"-smp", std::to_string(options.cpus), "-m", std::to_string(options.memory_mib) + "M"});

@@ -7,6 +7,7 @@
 #include <thread>
 #include <unistd.h>
 
+#include "tools/benchmark.hpp"
 #include "tools/configuration.hpp"
 #include "tools/demo.hpp"
 #include "tools/failure.hpp"
@@ -94,6 +95,10 @@ int parse_and_run(int argc, char** argv) {
     add_configuration(image, arguments);
     image->add_option("-o,--output", arguments.image, "the image, to be copied to a USB stick as it is")->required();
 
+    CLI::App* bench = app.add_subcommand("bench", "Count the instructions of a boot and of each kind of exit");
+    add_machine(bench, arguments);
+    bench->footer("The counts are exact and repeat. docs/performance.md says what they are and what they leave out.");
+
     CLI::App* test_command = app.add_subcommand("test", "Run every test; further arguments go to ctest, as -R REGEX");
     test_command->prefix_command();
 
@@ -110,6 +115,8 @@ int parse_and_run(int argc, char** argv) {
         return check(arguments.configuration);
     if (image->parsed())
         return make_image(arguments);
+    if (bench->parsed())
+        return run_benchmark(choose_machine(arguments.machine.empty() ? "qemu-amd" : arguments.machine));
     return test(test_command->remaining());
 }
 
