@@ -98,19 +98,6 @@ Boot needless_intercept() {
     return boot;
 }
 
-/// A benchmark: what it prints is exact, as an instruction is a tick of the TSC.
-Boot exit_cost() {
-    Boot boot = boot_of("exit-cost", {guest_named("exit-cost")}, {own_guest("exit-cost")});
-    boot.options.count_instructions = true;
-    boot.options.cpus = 1; // another one would take its turns in the same count
-    boot.quiet = std::chrono::seconds(300);
-    boot.cases = {
-        {"a CPUID exit costs at most 200 instructions", {number("BENCH cpuid-0 (\\d+)", 1, 200)}},
-        {"a refused port read costs at most 120 instructions", {number("BENCH in-absent-port (\\d+)", 1, 120)}},
-    };
-    return boot;
-}
-
 } // namespace
 
 std::vector<Boot> own_guest_boots() {
@@ -120,8 +107,7 @@ std::vector<Boot> own_guest_boots() {
             containment("shutdowns", {"triple-fault", "shutdown-idt", "bad-fetch-hole"}),
             containment("foreign-memory", {"bad-memory-read", "bad-memory-write", "bad-memory-execute"}),
             exception_loops(),
-            needless_intercept(),
-            exit_cost()};
+            needless_intercept()};
 }
 
 } // namespace bulkhead::integration
