@@ -11,7 +11,7 @@
 
 namespace bulkhead {
 
-using ConsoleOutput = SpscRing<4096>;
+using ConsoleOutput = SpscRing<16384>; ///< the failure records of a dozen guests at once fit
 using ConsoleInput = SpscRing<256>;
 
 /// A line of a guest's, without its end. What is longer is shown as several.

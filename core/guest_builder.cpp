@@ -9,6 +9,7 @@
 #include "arch/x86_64/layout.hpp"
 #include "devices/acpi_tables.hpp"
 #include "devices/linux_boot.hpp"
+#include "devices/power.hpp"
 #include "mm/guest_layout.hpp"
 
 namespace bulkhead {
@@ -54,6 +55,7 @@ Result<EntryState> build_guest_memory(const Guest& guest, BuildTimes& times) {
                                                  static_cast<u32>(guest.vcpus.size()));
     if (!tables)
         return std::unexpected(tables.error());
+    std::ranges::copy(reset_vector_code, ram_at(reset_vector));
     const LinuxEntry entry =
         write_linux_boot(*plan, kernel, guest.cmdline, std::span<u8, linux_low_memory>(ram_at({0}), linux_low_memory));
     return EntryState{.rip = entry.rip.value,

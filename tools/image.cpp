@@ -77,6 +77,28 @@ private:
     std::set<std::string> folders_;
 };
 
+/// An image under way; gone at the end of its scope unless it was renamed.
+struct PartialFile {
+    explicit PartialFile(const std::filesystem::path& image) : path(image.string() + ".part") {
+        if (!std::ofstream(path, std::ios::trunc))
+            throw Failure("cannot write '" + path.string() + "'");
+    }
+    ~PartialFile() {
+        std::error_code ignored;
+        std::filesystem::remove(path, ignored);
+    }
+    PartialFile(const PartialFile&) = delete;
+    PartialFile& operator=(const PartialFile&) = delete;
+
+    std::filesystem::path path;
+};
+
+void require_other_file(const std::filesystem::path& image, const std::filesystem::path& input) {
+    std::error_code not_there;
+    if (std::filesystem::equivalent(image, input, not_there))
+        throw Failure("'" + image.string() + "' is one of the files that go into the image: name another output");
+}
+
 void require_fitting(const ImageFile& file) {
     if (const std::string reason = why_not_a_name(file.name); !reason.empty())
         throw Failure("'" + file.name + "': " + reason);
@@ -102,15 +124,20 @@ void write_image(const std::filesystem::path& image, const ImageContents& conten
     const std::uintmax_t partition = partition_size(contents);
     if (std::filesystem::exists(image) && !std::filesystem::is_regular_file(image))
         throw Failure("'" + image.string() + "' is not a regular file: write the image to one, and copy that");
-    if (!std::ofstream(image, std::ios::trunc))
-        throw Failure("cannot write '" + image.string() + "'");
-    std::filesystem::resize_file(image, partition_start + partition + mebibyte);
-    write_partition_table(image, partition);
-    FatVolume volume(image, partition);
+    require_other_file(image, contents.configuration);
+    for (const ImageFile& file : files)
+        require_other_file(image, file.source);
+
+    // Written beside and renamed when it is whole: a failure leaves what was there.
+    const PartialFile partial(image);
+    std::filesystem::resize_file(partial.path, partition_start + partition + mebibyte);
+    write_partition_table(partial.path, partition);
+    FatVolume volume(partial.path, partition);
     volume.copy(contents.efi, "EFI/BOOT/BOOTX64.EFI");
     volume.copy(contents.configuration, "bulkhead/bulkhead.toml");
     for (const ImageFile& file : files)
         volume.copy(file.source, "bulkhead/" + file.name);
+    std::filesystem::rename(partial.path, image);
 }
 
 } // namespace bulkhead::tools
