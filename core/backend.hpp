@@ -70,7 +70,9 @@ concept Backend = requires(B& backend, const B& constant, EntryState entry, Gues
     { constant.rip() } -> std::same_as<u64>;
     /// Completes the instruction that exited: RIP moves, the interrupt shadow ends, a single step traps.
     { backend.advance(value) } -> std::same_as<void>;
-    { backend.inject(exception) } -> std::same_as<void>;
+    /// False: it arose while a double fault was being delivered, so that the guest shuts down
+    /// (core/exception_merge.hpp).
+    { backend.inject(exception) } -> std::same_as<bool>;
     /// Lets the NMI that caused the exit through to the host's handler.
     { backend.take_nmi() } -> std::same_as<void>;
     /// An NMI for the guest, with the masking that a real one has: delivered once it is unmasked.

@@ -243,7 +243,8 @@ private:
 
     void inject(GuestException exception) {
         ++core_.injected;
-        backend_.inject(exception);
+        if (!backend_.inject(exception))
+            shut_down();
     }
 
     /// A fault of an access that we made in the guest's place.
@@ -274,6 +275,13 @@ private:
                        .paging = backend_.paging()},
                       cpu_.registers);
         stop(StopReason::Failed);
+    }
+
+    /// A triple fault that came of an exception of ours.
+    [[gnu::noinline]] void shut_down() {
+        VmExit exit = backend_.last_exit();
+        exit.reason = ExitReason::TripleFault;
+        fail(exit, "triple fault", 0);
     }
 
     B& backend_;

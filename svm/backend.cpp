@@ -6,6 +6,7 @@
 #include "arch/x86_64/instructions.hpp"
 #include "arch/x86_64/msr_numbers.hpp"
 #include "core/control_registers.hpp"
+#include "core/exception_merge.hpp"
 #include "core/machine.hpp"
 
 namespace bulkhead::svm {
@@ -58,13 +59,6 @@ void set_flat_segments(SaveArea& save, u16 code_attributes, u16 data_attributes,
     save.ldtr = {0, ldt, 0xffff, 0};
     save.tr = {0, tss, 0xffff, 0};
     save.gdtr = save.idtr = {0, 0, 0xffff, 0};
-}
-
-/// Whether a second exception during the delivery of a first makes a double fault: SDM 3A table 6-5, APM 2 table 8-8.
-constexpr bool is_contributory(u64 vector) { return vector == 0 || (vector >= 10 && vector <= 13); }
-constexpr bool makes_double_fault(u64 first, u64 second) {
-    return (is_contributory(first) && is_contributory(second)) ||
-           (first == 14 && (is_contributory(second) || second == 14));
 }
 
 } // namespace
@@ -194,15 +188,19 @@ void Backend::reset(const EntryState& entry) {
     vmload(resources_.control);
 }
 
-void Backend::inject(GuestException exception) {
+bool Backend::inject(GuestException exception) {
     ControlArea& control = guest().control;
     const u64 pending = control.eventinj;
-    if ((pending & event_valid) != 0 && (pending >> 8 & 7) == static_cast<u64>(EventType::Exception) &&
-        makes_double_fault(pending & 0xff, exception.vector))
-        exception = {8, 0};
-    control.eventinj = exception.vector | static_cast<u64>(EventType::Exception) << 8 | event_valid;
-    if (exception.error_code)
-        control.eventinj |= event_error_code_valid | u64{*exception.error_code} << 32;
+    std::optional<u8> interrupted;
+    if ((pending & event_valid) != 0 && (pending >> 8 & 7) == static_cast<u64>(EventType::Exception))
+        interrupted = static_cast<u8>(pending);
+    const std::optional<GuestException> merged = combine(interrupted, exception);
+    if (!merged)
+        return false;
+    control.eventinj = merged->vector | static_cast<u64>(EventType::Exception) << 8 | event_valid;
+    if (merged->error_code)
+        control.eventinj |= event_error_code_valid | u64{*merged->error_code} << 32;
+    return true;
 }
 
 void Backend::keep_interrupted_event() {
@@ -218,7 +216,7 @@ void Backend::keep_interrupted_event() {
 void Backend::trap_single_step() {
     guest().save.dr6 |= dr6_bs;
     guest().control.vmcb_clean = 0;
-    inject(debug_exception);
+    static_cast<void>(inject(debug_exception)); // benign: it never shuts the guest down
 }
 
 void Backend::take_nmi() {

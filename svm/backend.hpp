@@ -57,7 +57,7 @@ public:
         if ((vmcb.save.rflags & rflags_tf) != 0) [[unlikely]]
             trap_single_step();
     }
-    void inject(GuestException exception);
+    [[nodiscard]] bool inject(GuestException exception);
     void take_nmi();
     void raise_guest_nmi();
     void nmi_window();
