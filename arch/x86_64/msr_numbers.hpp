@@ -59,6 +59,24 @@ inline constexpr u32 IA32_PAT = 0x277;
 inline constexpr u32 IA32_MTRR_DEF_TYPE = 0x2ff;
 inline constexpr u32 RAPL_POWER_UNIT = 0x606;
 inline constexpr u32 PP1_POLICY = 0x642;
+// What VT-x can do: SDM 3C appendix A.
+inline constexpr u32 IA32_VMX_BASIC = 0x480;
+inline constexpr u32 IA32_VMX_PINBASED_CTLS = 0x481;
+inline constexpr u32 IA32_VMX_PROCBASED_CTLS = 0x482;
+inline constexpr u32 IA32_VMX_EXIT_CTLS = 0x483;
+inline constexpr u32 IA32_VMX_ENTRY_CTLS = 0x484;
+inline constexpr u32 IA32_VMX_MISC = 0x485;
+inline constexpr u32 IA32_VMX_CR0_FIXED0 = 0x486;
+inline constexpr u32 IA32_VMX_CR0_FIXED1 = 0x487;
+inline constexpr u32 IA32_VMX_CR4_FIXED0 = 0x488;
+inline constexpr u32 IA32_VMX_CR4_FIXED1 = 0x489;
+inline constexpr u32 IA32_VMX_PROCBASED_CTLS2 = 0x48b;
+inline constexpr u32 IA32_VMX_EPT_VPID_CAP = 0x48c;
+inline constexpr u32 IA32_VMX_TRUE_PINBASED_CTLS = 0x48d;
+inline constexpr u32 IA32_VMX_TRUE_PROCBASED_CTLS = 0x48e;
+inline constexpr u32 IA32_VMX_TRUE_EXIT_CTLS = 0x48f;
+inline constexpr u32 IA32_VMX_TRUE_ENTRY_CTLS = 0x490;
+
 inline constexpr u32 IA32_TSC_DEADLINE = 0x6e0;
 inline constexpr u32 IA32_L3_QOS_CFG = 0xc81;
 inline constexpr u32 IA32_L3_MASK_0 = 0xc90;
