@@ -10,6 +10,7 @@
 #include <system_error>
 
 #include "config/load.hpp"
+#include "devices/linux_boot.hpp"
 #include "tools/failure.hpp"
 #include "tools/file_name.hpp"
 #include "tools/folders.hpp"
@@ -38,6 +39,8 @@ public:
         const u64 size = std::filesystem::file_size(file, error);
         if (error)
             return fail("its size cannot be read");
+        if (size > largest_file)
+            return fail("an EFI system partition takes no file of 4 GiB or more");
         return size;
     }
 
@@ -52,14 +55,56 @@ std::string read_text(const std::filesystem::path& path) {
     return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
 }
 
+/// What goes onto the boot volume, which is FAT: that compares names without case.
 void add_file(CheckedConfiguration& result, const Located<std::string_view>& file, Diagnostics& diagnostics) {
     if (!file.given())
         return;
     const std::string name = with_slashes(file.value);
+    const std::string folded = folded_name(name);
+    const auto same_folded = [&](const ImageFile& other) { return folded_name(other.name) == folded; };
+    const auto other = std::ranges::find_if(result.files, same_folded);
     if (const std::string reason = why_not_a_name(name); !reason.empty())
         diagnostics.error(file.at, std::string_view(reason));
-    else
+    else if (folded == configuration_name)
+        diagnostics.error(file.at, "on the boot volume ", Quoted{configuration_name}, " is the configuration itself");
+    else if (other == result.files.end())
         result.files.push_back({name, result.path.parent_path() / name});
+    else if (other->name != name)
+        diagnostics.error(file.at, "the boot volume cannot have both ", Quoted{name}, " and ", Quoted{other->name},
+                          ": FAT sees no difference between upper and lower case");
+}
+
+std::vector<u8> read_bytes(const std::filesystem::path& path) {
+    std::ifstream file(path, std::ios::binary);
+    return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+}
+
+/// The guest's memory as the hypervisor lays it out, but for the frames behind it.
+std::vector<MemoryChunk> layout_of(u64 memory) {
+    std::vector<MemoryChunk> chunks{{{0}, {}, std::min(memory, guest_hole_start)}};
+    if (memory > guest_hole_start)
+        chunks.push_back({{guest_hole_end}, {}, memory - guest_hole_start});
+    return chunks;
+}
+
+/// What the hypervisor would find when it starts the guest.
+void check_kernel(const GuestConfig& guest, const std::filesystem::path& folder, Diagnostics& diagnostics) {
+    FolderFiles files(folder);
+    const auto size_of = [&](const Located<std::string_view>& file) {
+        return file.given() ? files.size(file.value).value_or(0) : 0;
+    };
+    const u64 kernel = size_of(guest.kernel);
+    const u64 initrd = size_of(guest.initrd);
+    if (kernel == 0)
+        return; // reported already; so is memory that is not given or is less than the files
+    const u64 memory = guest.memory.value;
+    const bool fits = guest.memory.given() && kernel <= memory && initrd <= memory - kernel;
+    const Result<LinuxPlan> plan =
+        plan_linux_boot(read_bytes(folder / with_slashes(guest.kernel.value)), fits ? initrd : 0, guest.cmdline.value,
+                        layout_of(fits ? memory : guest_hole_start));
+    if (!plan)
+        diagnostics.error(guest.kernel.at, "the kernel ", Quoted{guest.kernel.value},
+                          " cannot be started: ", plan.error().what, " (", Hex{plan.error().value}, ")");
 }
 
 unsigned highest_cpu(const CpuRequest& request) {
@@ -101,6 +146,7 @@ CheckedConfiguration read_configuration(const std::filesystem::path& path) {
         result.memory += guest.memory.value;
         add_file(result, guest.kernel, loaded.diagnostics);
         add_file(result, guest.initrd, loaded.diagnostics);
+        check_kernel(guest, path.parent_path(), loaded.diagnostics);
     }
     result.cpus = std::max(counted, listed);
     add_errors(result, loaded.diagnostics);

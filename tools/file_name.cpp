@@ -3,6 +3,7 @@
 #include "tools/file_name.hpp"
 
 #include <algorithm>
+#include <cctype>
 #include <string_view>
 
 namespace bulkhead::tools {
@@ -30,6 +31,11 @@ std::string why_not_a_name(const std::string& name) {
         start = end + 1;
     }
     return "";
+}
+
+std::string folded_name(std::string name) {
+    std::ranges::transform(name, name.begin(), [](unsigned char c) { return std::tolower(c); });
+    return name;
 }
 
 } // namespace bulkhead::tools

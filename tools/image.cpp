@@ -18,7 +18,6 @@ namespace {
 constexpr std::uintmax_t mebibyte = 1024 * 1024;
 constexpr std::uintmax_t partition_start = mebibyte; // what every partitioning tool aligns to
 constexpr std::uintmax_t sector = 512;
-constexpr std::uintmax_t largest_file = 0xffff'ffff; // FAT keeps a file's size in 32 bits
 
 /// FAT32 has at least 65525 clusters (UEFI 2.10 13.3.1 refers to Microsoft's FAT specification): with the smallest
 /// clusters that are 32 MiB and the two tables.
@@ -56,7 +55,7 @@ public:
     void copy(const std::filesystem::path& source, const std::string& name) {
         for (std::size_t slash = name.find('/'); slash != std::string::npos; slash = name.find('/', slash + 1)) {
             const std::string folder = name.substr(0, slash);
-            if (folders_.insert(folder).second)
+            if (folders_.insert(folded_name(folder)).second)
                 tool({"mmd", "-i", volume_, "::/" + folder});
         }
         tool({"mcopy", "-i", volume_, source, "::/" + name});
@@ -109,13 +108,11 @@ void require_fitting(const ImageFile& file) {
 } // namespace
 
 void write_image(const std::filesystem::path& image, const ImageContents& contents) {
-    std::set<std::string> names{"bulkhead.toml"};
+    std::set<std::string> names{std::string(configuration_name)};
     std::vector<ImageFile> files;
     for (const ImageFile& file : contents.files) {
         require_fitting(file);
-        std::string folded = file.name; // FAT compares without case
-        std::ranges::transform(folded, folded.begin(), [](unsigned char c) { return std::tolower(c); });
-        if (names.insert(folded).second)
+        if (names.insert(folded_name(file.name)).second)
             files.push_back(file);
         else if (std::ranges::none_of(files, [&](const ImageFile& other) { return other.name == file.name; }))
             throw Failure("'" + file.name + "': another file has this name already, but for upper and lower case");

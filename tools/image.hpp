@@ -4,11 +4,14 @@
 // The product's disk: a GPT with one EFI system partition, as firmware expects it on a USB stick (UEFI 2.10 3.5.1.1).
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <vector>
 
 namespace bulkhead::tools {
+
+inline constexpr std::uintmax_t largest_file = 0xffff'ffff; ///< FAT keeps a file's size in 32 bits
 
 struct ImageFile {
     std::string name;             ///< relative to \bulkhead\, with '/' between its parts

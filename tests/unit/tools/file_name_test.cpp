@@ -25,5 +25,10 @@ TEST_CASE("why_not_a_name: a part may have 255 characters") {
     CHECK_FALSE(why_not_a_name("x/" + std::string(256, 'a')).empty());
 }
 
+TEST_CASE("folded_name: names that FAT does not tell apart are the same") {
+    CHECK(folded_name("Linux/VmLinuz-6.1") == folded_name("linux/vmlinuz-6.1"));
+    CHECK(folded_name("a_b") != folded_name("a-b"));
+}
+
 } // namespace
 } // namespace bulkhead::tools
