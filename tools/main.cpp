@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the Bulkhead authors
 //
-// The host command. Exit status: 0, it did what was asked; 1, it failed; 2, it was asked for wrongly.
+// The host command. Exit status: 0, it did what was asked; 1, it failed; 2, it was asked for wrongly; 128 and a
+// signal's number, that signal ended it.
 #include <CLI/CLI.hpp>
 #include <iostream>
 #include <thread>
@@ -85,7 +86,10 @@ int parse_and_run(int argc, char** argv) {
     run->add_option("--cpus", arguments.options.cpus, "CPUs of the machine; default: one more than the guests need");
     run->add_option("--memory", arguments.options.memory_mib,
                     "MiB of the machine; default: what the guests need and 768");
-    run->footer(std::string(keys_help));
+    run->footer(std::string(keys_help) +
+                "\nExit status: 0, the machine powered off, or you ended it; 1, a guest failed or could not be "
+                "started, or the\n"
+                "machine failed; 2, wrong usage; 128 and a signal's number, that signal ended it.");
 
     CLI::App* check_command = app.add_subcommand("check", "Say everything that is wrong in a configuration");
     add_configuration(check_command, arguments);
@@ -102,6 +106,11 @@ int parse_and_run(int argc, char** argv) {
     CLI::App* test_command = app.add_subcommand("test", "Run every test; further arguments go to ctest, as -R REGEX");
     test_command->prefix_command();
 
+    // CLI11 would only say that a sub-command is required.
+    const auto is_asked_for = [&](const CLI::App* command) { return command->check_name(argv[1]); };
+    if (argc > 1 && argv[1][0] != '-' && app.get_subcommands(is_asked_for).empty())
+        throw Failure("there is no sub-command '" + std::string(argv[1]) + "'. Run with --help for those there are.",
+                      2);
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {

@@ -9,6 +9,7 @@
 #include "tools/configuration.hpp"
 #include "tools/folders.hpp"
 #include "tools/session.hpp"
+#include "tools/transcript.hpp"
 
 namespace bulkhead::tools {
 namespace {
@@ -46,10 +47,18 @@ int exit_status(SessionEnd end) {
     case SessionEnd::Quiet:
     case SessionEnd::TooLong:
         return 1;
-    case SessionEnd::Interrupted:
-        return 130;
     }
     return 1;
+}
+
+/// A guest that failed or could not be started, or a machine that takes none. Only the hypervisor's own lines begin so:
+/// a guest's have its name in front.
+bool is_failure(std::string_view line) {
+    constexpr std::string_view own = "bulkhead: ";
+    if (!line.starts_with(own))
+        return false;
+    line.remove_prefix(own.size());
+    return line.starts_with("not started: ") || (line.starts_with("guest ") && line.ends_with(" is off: failed"));
 }
 
 } // namespace
@@ -68,8 +77,12 @@ int run_configuration(const std::filesystem::path& file, MachineKind machine, Ma
     plan.folder = folder.path();
     plan.quiet = std::chrono::seconds(0);
     plan.keyboard = STDIN_FILENO;
-    plan.on_output = [](std::string_view bytes) {
+    Transcript transcript;
+    bool guest_failed = false;
+    plan.on_output = [&](std::string_view bytes) {
         std::cout << bytes << std::flush;
+        for (const std::string& line : transcript.add(bytes))
+            guest_failed = guest_failed || is_failure(line);
         return Reaction{};
     };
     write_image(plan.image, configuration);
@@ -89,7 +102,9 @@ int run_configuration(const std::filesystem::path& file, MachineKind machine, Ma
                                        std::filesystem::copy_options::overwrite_existing);
         std::cout << where_to_look(kept) << std::endl;
     }
-    return exit_status(end);
+    if (guest_failed)
+        std::cout << "a guest failed, or could not be started: see above" << std::endl;
+    return guest_failed ? 1 : exit_status(end);
 }
 
 } // namespace bulkhead::tools

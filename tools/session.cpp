@@ -5,6 +5,7 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
+#include <cstring>
 #include <fstream>
 #include <iterator>
 #include <optional>
@@ -41,6 +42,14 @@ public:
         sigprocmask(SIG_SETMASK, &previous_, nullptr);
     }
     [[nodiscard]] int descriptor() const { return descriptor_.get(); }
+    /// For a signal that has come.
+    [[noreturn]] void fail() const {
+        signalfd_siginfo information{};
+        if (read(descriptor_.get(), &information, sizeof information) < 0)
+            throw std::system_error(errno, std::generic_category(), "signalfd");
+        const int signal = static_cast<int>(information.ssi_signo);
+        throw Failure(std::string("ended by the signal SIG") + sigabbrev_np(signal), 128 + signal);
+    }
 
 private:
     sigset_t previous_{};
@@ -86,7 +95,7 @@ private:
         if (poll(waiting.data(), waiting.size(), milliseconds) < 0 && errno != EINTR)
             throw std::system_error(errno, std::generic_category(), "poll");
         if (waiting[1].revents != 0)
-            return SessionEnd::Interrupted;
+            signals_.fail();
         std::optional<SessionEnd> end;
         if (waiting[0].revents != 0)
             end = take_output();
@@ -172,8 +181,6 @@ std::string_view describe(SessionEnd end) {
         return "the machine took too long";
     case SessionEnd::Stopped:
         return "the machine was stopped";
-    case SessionEnd::Interrupted:
-        return "interrupted";
     }
     return "";
 }

@@ -13,13 +13,12 @@
 namespace bulkhead::tools {
 
 enum class SessionEnd {
-    PoweredOff,  ///< the machine switched itself off
-    Reset,       ///< the machine reset itself (or its CPU did: a triple fault)
-    Failed,      ///< the emulator ended in another way
-    Quiet,       ///< nothing came out of the serial port for too long
-    TooLong,     ///< it took too long in all
-    Stopped,     ///< on_output or the keyboard asked for it
-    Interrupted, ///< SIGINT, SIGTERM or SIGHUP
+    PoweredOff, ///< the machine switched itself off
+    Reset,      ///< the machine reset itself (or its CPU did: a triple fault)
+    Failed,     ///< the emulator ended in another way
+    Quiet,      ///< nothing came out of the serial port for too long
+    TooLong,    ///< it took too long in all
+    Stopped,    ///< on_output or the keyboard asked for it
 };
 
 [[nodiscard]] std::string_view describe(SessionEnd end);
@@ -45,7 +44,8 @@ struct SessionPlan {
 inline constexpr char quit_key = '\x1c';
 
 /// Boots the machine and stays with it to its end. The serial port's output is kept in `folder`/serial.log. Nothing of
-/// the machine is left when this returns. Throws Failure if it cannot be started.
+/// the machine is left when this returns. Throws Failure if it cannot be started, and, with the shell's status for it,
+/// when SIGINT, SIGTERM or SIGHUP comes.
 [[nodiscard]] SessionEnd run_session(const SessionPlan& plan);
 
 /// The sentence to print when a run did not end as hoped for: what the emulator itself complained of, and where the

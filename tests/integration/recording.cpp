@@ -76,7 +76,7 @@ void record(const Boot& boot, tools::MachineKind machine) {
                                                       .on_output = std::ref(person)});
     std::filesystem::remove(folder / "disk.img");
     std::cout << boot.name << " on " << tools::name_of(machine) << ": " << tools::describe(end) << '\n';
-    if (end == tools::SessionEnd::Failed || end == tools::SessionEnd::Interrupted)
+    if (end == tools::SessionEnd::Failed)
         throw tools::Failure(tools::where_to_look(folder));
     std::ofstream(folder / "end.txt") << person.typed() << ' ' << tools::describe(end) << '\n';
 }
