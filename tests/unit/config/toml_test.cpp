@@ -45,6 +45,12 @@ constexpr Case cases[] = {
     {"\xff\xfe"
      "a\0"sv,
      "f:1:1: error: this file is in UTF-16; save it as UTF-8\n"},
+    {"\xef\xbb\xbf" // a byte order mark is no part of the first line
+     "a = ?"sv,
+     "f:1:5: error: expected a value, found '?'\n"},
+    {"\n\xef\xbb\xbf"
+     "a = 1"sv,
+     "f:2:1: error: expected the end of the line, found '\xef\xbb\xbf'\n"},
     {"a = 1_"sv, "f:1:7: error: '_' in a number needs a digit on both sides\n"},
     {"a = 1__0"sv, "f:1:7: error: '_' in a number needs a digit on both sides\n"},
     {"a = 0x"sv, "f:1:7: error: a hexadecimal number needs at least one digit\n"},
