@@ -101,6 +101,8 @@ private:
             return;
         case MachineCheck:
             return fail(exit, "machine check: the hardware reported an error on this core", 0);
+        case TaskSwitch:
+            return fail(exit, "task switch by the CPU, which is not emulated", exit.raw[1]);
         case TripleFault:
             return fail(exit, "triple fault", 0);
         case EntryFailure:

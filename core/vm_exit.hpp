@@ -30,6 +30,7 @@ enum class ExitReason : u8 {
     NmiWindow,            ///< the guest is about to leave its NMI handler
     Needless,             ///< intercepted only by the test that proves that the counters count
     Init,
+    TaskSwitch, ///< by the CPU's tasks, which VT-x leaves to the hypervisor; AMD-V does them in the guest
     TripleFault,
     EntryFailure, ///< the CPU refused the guest's state
     Unknown,
@@ -55,6 +56,7 @@ inline constexpr std::array<std::string_view, exit_reason_count> exit_reason_nam
                                                                                    "nmi-window",
                                                                                    "needless",
                                                                                    "init",
+                                                                                   "task-switch",
                                                                                    "triple-fault",
                                                                                    "entry-failure",
                                                                                    "unknown"};
