@@ -178,6 +178,8 @@ Result<Capabilities> decide_capabilities(const CapabilityWords& words) {
     capabilities.ept_accessed_dirty = (words.at(IA32_VMX_EPT_VPID_CAP) & bit(21)) != 0;
     capabilities.x2apic = (words.basic_ecx & bit_of(CpuFeature::X2APIC)) != 0;
     capabilities.itlb_multihit = has_itlb_multihit(words);
+    capabilities.physical_bits = static_cast<u8>(words.address_sizes);
+    capabilities.linear_bits = static_cast<u8>(words.address_sizes >> 8);
     capabilities.preemption_timer_shift = static_cast<u8>(words.at(IA32_VMX_MISC) & 31);
     capabilities.cr0_fixed0 = words.at(IA32_VMX_CR0_FIXED0);
     capabilities.cr0_fixed1 = words.at(IA32_VMX_CR0_FIXED1);

@@ -26,7 +26,9 @@ struct Capabilities {
     bool ept_1gib_pages = false;
     bool ept_accessed_dirty = false; ///< EPT pointer bit 6
     bool x2apic = false;
-    bool itlb_multihit = false;    ///< large executable EPT pages let a guest raise a machine check
+    bool itlb_multihit = false; ///< large executable EPT pages let a guest raise a machine check
+    u8 physical_bits = 0;       ///< widths of addresses
+    u8 linear_bits = 0;
     u8 preemption_timer_shift = 0; ///< the timer counts down once per 2^shift of the TSC
     // A bit of CR0 or CR4 is 1 where FIXED0 has 1, and 0 where FIXED1 has 0; CR0.PE and PG are the guest's own all the
     // same, as guests are unrestricted (SDM 3C A.7, A.8).
@@ -42,6 +44,7 @@ struct Capabilities {
 struct CapabilityWords {
     u32 signature = 0; ///< CPUID 1 EAX, ECX
     u32 basic_ecx = 0;
+    u32 address_sizes = 0;     ///< CPUID 8000_0008h EAX
     u64 arch_capabilities = 0; ///< IA32_ARCH_CAPABILITIES
     u64 feature_control = 0;   ///< IA32_FEATURE_CONTROL
     std::array<u64, msr::IA32_VMX_TRUE_ENTRY_CTLS - msr::IA32_VMX_BASIC + 1> vmx{};
@@ -54,7 +57,8 @@ struct CapabilityWords {
 /// Reads the words that this CPU has; `read_msr(u32) -> u64` is called for no other (SDM 3C appendix A).
 template <class ReadMsr> CapabilityWords read_capability_words(CpuidSource cpuid, ReadMsr&& read_msr) {
     using namespace msr;
-    CapabilityWords words{.signature = cpuid(1).eax, .basic_ecx = cpuid(1).ecx};
+    CapabilityWords words{
+        .signature = cpuid(1).eax, .basic_ecx = cpuid(1).ecx, .address_sizes = cpuid(0x8000'0008).eax};
     if (has_feature(cpuid, CpuFeature::ARCH_CAPABILITIES))
         words.arch_capabilities = read_msr(IA32_ARCH_CAPABILITIES);
     if ((words.basic_ecx & bit_of(CpuFeature::VMX)) == 0)

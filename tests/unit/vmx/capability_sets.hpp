@@ -4,6 +4,10 @@
 // Sets of VMX capability MSRs, made up from the manual's rules (SDM 3C appendix A): no CPU was asked.
 #pragma once
 
+#include <string>
+
+#include <catch2/catch_test_macros.hpp>
+
 #include "vmx/capabilities.hpp"
 
 namespace bulkhead::test {
@@ -13,8 +17,11 @@ inline u64 allowed(u32 must, u32 may) { return u64{may} << 32 | must; }
 /// Everything that the appendix describes, with the controls that later CPUs let be 0.
 inline vmx::CapabilityWords modern_vmx() {
     using namespace msr;
-    vmx::CapabilityWords words{
-        .signature = 0x000606a6, .basic_ecx = 1u << 5 | 1u << 21, .arch_capabilities = 1u << 6, .feature_control = 5};
+    vmx::CapabilityWords words{.signature = 0x000606a6,
+                               .basic_ecx = 1u << 5 | 1u << 21,
+                               .address_sizes = 0x302e,
+                               .arch_capabilities = 1u << 6,
+                               .feature_control = 5};
     // Revision 0x12, 4096 bytes, write-back, INS and OUTS information, true controls.
     words.at(IA32_VMX_BASIC) = 0x00d8'1000'0000'0012;
     words.at(IA32_VMX_PINBASED_CTLS) = allowed(0x16, 0xff);
@@ -58,6 +65,17 @@ inline vmx::CapabilityWords first_vmx() {
         words.at(number) = 0;
     words.at(IA32_VMX_PROCBASED_CTLS) = allowed(0x0401'e172, 0x77b9'fffe);
     return words;
+}
+
+/// Empty where the set is taken.
+inline std::string refusal(const vmx::CapabilityWords& words) {
+    const Result<vmx::Capabilities> decided = vmx::decide_capabilities(words);
+    return decided ? "" : std::string(decided.error().what);
+}
+
+inline bool is_refused_for(const vmx::CapabilityWords& words, const std::string& name) {
+    UNSCOPED_INFO("refused for: " << refusal(words));
+    return refusal(words).find(name) != std::string::npos;
 }
 
 } // namespace bulkhead::test
