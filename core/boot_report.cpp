@@ -30,11 +30,11 @@ void announce_plan() {
         if (guest.vcpus.size() > 1)
             line << "; only the first CPU runs: this version starts no others";
     }
-    Log() << "console served by CPU " << machine.service_cpu
-          << (machine.cores[machine.service_cpu].guest == nullptr ? ", which is free" : ", which a guest owns");
 }
 
 void announce_start() {
+    Log() << "console served by CPU " << machine.service_cpu
+          << (machine.cores[machine.service_cpu].guest == nullptr ? ", which is free" : ", which a guest owns");
     const u64 cpus = machine.cores.size();
     const u64 limit = kept_limit + cpus * kept_limit_per_cpu;
     Log() << "memory kept: " << machine.memory_kept / KiB << " KiB of at most " << limit / KiB

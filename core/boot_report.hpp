@@ -4,7 +4,7 @@
 
 namespace bulkhead {
 
-/// What was found and decided: cores, who gets which, memory.
+/// Who gets which cores and which memory. Before any guest is built, so that what befalls one comes after it.
 void announce_plan();
 
 /// Just before the first guest runs: memory kept and what booting cost. The times of reading, copying, zeroing and

@@ -57,8 +57,8 @@ extern "C" [[noreturn]] void hv_main(const BootInfo& handed_over) {
     builder.seal();
     cpu_plans = builder.plans();
     start_guest_clocks(); // before any CPU can start a guest, or give one up
-    start_other_cpus(builder.plans(), builder.trampoline_root());
     announce_plan();
+    start_other_cpus(builder.plans(), builder.trampoline_root());
     continue_on_stack(cpu_plans[0].root.value, layout::per_cpu_stack + layout::per_cpu_stack_size,
                       run_cpu_of_this_vendor, 0);
 }

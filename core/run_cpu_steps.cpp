@@ -66,7 +66,7 @@ void prepare_vcpu_state(Cpu& cpu, Vcpu& core) {
 }
 
 void report_unbuildable_guest(Vcpu& core, const Error& error) {
-    Log() << "guest " << core.guest->name << " not started: " << error.what << " (" << error.value << ")";
+    Log() << "guest " << core.guest->name << " not started: " << error.what << " (" << Hex{error.value} << ")";
     core.guest->stop_reason.store(StopReason::Failed);
     leave_guest(core);
 }

@@ -3,6 +3,7 @@
 //
 // Our own guests: docs/guests.md says what each proves.
 #include "integration/boot.hpp"
+#include "tools/folders.hpp"
 
 namespace bulkhead::integration {
 namespace {
@@ -76,6 +77,18 @@ Boot containment(const std::string& boot_name, const std::vector<std::string>& c
     return boot;
 }
 
+/// A guest whose kernel is none, which costs nobody else anything.
+Boot unstartable() {
+    Boot boot = boot_of("unstartable", {guest_named("no-kernel"), guest_named("hello")},
+                        {{"no-kernel", tools::build_folder() / "boot/embedded.elf"}, own_guest("hello")});
+    boot.cases = {passes("hello"),
+                  {"the other one says why, after the plan",
+                   {lines_in_order({"^bulkhead: guest no-kernel: CPU \\d", "^bulkhead: guest hello: CPU \\d",
+                                    "^bulkhead: guest no-kernel not started: .*no HdrS signature \\(0x[0-9a-f]+\\)$",
+                                    is_off("no-kernel", "failed")})}}};
+    return boot;
+}
+
 /// Exceptions without end, which must not lock the hypervisor out.
 Boot exception_loops() {
     Boot boot = boot_of("exception-loops",
@@ -104,6 +117,7 @@ std::vector<Boot> own_guest_boots() {
     return {properties_of_devices(),
             properties_of_cpu(),
             reset(),
+            unstartable(),
             containment("shutdowns", {"triple-fault", "shutdown-idt", "bad-fetch-hole"}),
             containment("foreign-memory", {"bad-memory-read", "bad-memory-write", "bad-memory-execute"}),
             exception_loops(),
