@@ -35,12 +35,12 @@ void on_receive(Frame&) {
 void run() {
     enable_apic();
     set_handler(vector, on_receive);
-    print("echo: type a line");
     route_pin(uart_pin, vector);
     out8(uart_fcr, 0x01);
     out8(uart_mcr, mcr_out2 | 3);
     out8(uart_ier, ier_receive);
     cli();
+    print("echo: type a line"); // not before: switching the FIFO on empties the receiver
     while (!complete) {
         sti_hlt();
         cli();
