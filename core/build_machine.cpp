@@ -92,7 +92,7 @@ Result<void> MachineBuilder::create_objects() {
             vcpus[id]->id = id;
         }
         guest.vcpus = vcpus;
-        machine.console_sources[i] = {guest.name, &guest.output, &guest.input, {}, false, 0};
+        machine.console_sources[i] = {.name = guest.name, .output = &guest.output, .input = &guest.input};
         const Result<GuestMemoryMap> map = GuestMemoryMap::create(handed(infos[i].memory));
         if (!map)
             return std::unexpected(map.error());

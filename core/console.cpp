@@ -20,7 +20,7 @@ constinit bool present = false;
 
 constinit Spinlock log_lock; // of lines of the hypervisor's own: short, rare, and never while a guest waits for input
 constinit ConsoleOutput log_ring BULKHEAD_GUARDED_BY(log_lock);
-constinit u64 log_dropped BULKHEAD_GUARDED_BY(log_lock) = 0;
+constinit ConsoleWriter log_writer BULKHEAD_GUARDED_BY(log_lock);
 
 constinit ConsoleMux mux; // the service CPU's alone
 constinit std::optional<char> unsent;
@@ -43,6 +43,9 @@ void on_key(char key) {
     case ConsoleAction::Kind::None:
         return;
     case ConsoleAction::Kind::Typed:
+        if (action.dropped != 0)
+            Log() << "guest " << machine.guests[action.source].name << ": (" << action.dropped
+                  << " typed bytes dropped)";
         return kick(*machine.guests[action.source].vcpus[0], request_input);
     case ConsoleAction::Kind::Focus:
         Log() << "typing goes to guest " << machine.guests[action.source].name;
@@ -92,11 +95,8 @@ void print(std::string_view line) {
             write_now("\r\n");
             return;
         }
-        for (const char c : line)
-            if (!log_ring.push(static_cast<u8>(c)))
-                ++log_dropped;
-        if (!log_ring.push('\n'))
-            ++log_dropped;
+        log_writer.put(log_ring, line);
+        log_writer.put(log_ring, "\n");
     }
     wake();
 }

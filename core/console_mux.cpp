@@ -3,10 +3,34 @@
 #include "core/console_mux.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/text.hpp"
 
 namespace bulkhead {
+
+void ConsoleWriter::put(ConsoleOutput& ring, std::string_view text) {
+    if (text.empty())
+        return;
+    const u32 room = ConsoleOutput::capacity() - ring.size();
+    if (room < text.size() || (missing_ != 0 && room < ConsoleOutput::capacity() / 4)) {
+        dropped_ += text.size();
+        missing_ += text.size();
+        return;
+    }
+    const auto push = [&](std::string_view bytes) {
+        for (const char c : bytes)
+            static_cast<void>(ring.push(static_cast<u8>(c))); // there is room
+    };
+    if (missing_ != 0) {
+        Line<48> note;
+        note << (last_ == '\n' ? "" : "\n") << "(" << missing_ << " bytes dropped)\n";
+        push(note.view());
+        missing_ = 0;
+    }
+    push(text);
+    last_ = text.back();
+}
 
 std::optional<u8> ConsoleMux::next() {
     if (staged_sent_ == staged_.size()) {
@@ -45,7 +69,7 @@ void ConsoleMux::stage_next_line() {
 
 bool ConsoleMux::stage_log() {
     bool complete = false;
-    pull(*log_, log_line_, complete);
+    pull(*log_, log_line_, complete, log_wrapped_);
     if (!complete)
         return false;
     begin_line(nobody, own_name, false);
@@ -58,7 +82,7 @@ bool ConsoleMux::stage_log() {
 bool ConsoleMux::stage_complete_line(u32 index) {
     ConsoleSource& source = sources_[index];
     if (!source.line_complete)
-        pull(*source.output, source.line, source.line_complete);
+        pull(*source.output, source.line, source.line_complete, source.line_wrapped);
     if (!source.line_complete)
         return false;
     stage_source(index);
@@ -89,18 +113,22 @@ void ConsoleMux::stage_source(u32 index) {
     line_owner_ = index;
 }
 
-// Up to the end of a line. A line that is too long ends where the buffer does.
-void ConsoleMux::pull(ConsoleOutput& ring, ConsoleLine& line, bool& complete) {
+// Up to the end of a line. A line that is too long ends where the buffer does; a newline right there is its own.
+void ConsoleMux::pull(ConsoleOutput& ring, ConsoleLine& line, bool& complete, bool& wrapped) {
     while (!complete) {
         const std::optional<u8> byte = ring.pop();
         if (!byte)
             return;
+        if (*byte == 0 || (wrapped && *byte == '\r'))
+            continue;
         if (*byte == '\n') {
             if (!line.empty() && line.back() == '\r')
                 line.pop_back();
-            complete = true;
-        } else if (*byte != 0) {
+            complete = !wrapped;
+            wrapped = false;
+        } else {
             complete = !line.push_back(static_cast<char>(*byte)) || line.full();
+            wrapped = complete;
         }
     }
 }
@@ -129,14 +157,19 @@ ConsoleAction ConsoleMux::type(u8 byte) {
         escaped_ = false;
         if (byte >= '1' && byte <= '9' && u32{byte} - '1' < sources_.size()) {
             focus_ = u32{byte} - '1';
-            return {Kind::Focus, focus_};
+            return {Kind::Focus, focus_, 0};
         }
-        return {byte == 's' ? Kind::Statistics : Kind::Help, 0};
+        return {byte == 's' ? Kind::Statistics : Kind::Help, 0, 0};
     }
     escaped_ = false;
-    if (focus_ >= sources_.size() || !sources_[focus_].input->push(byte))
+    if (focus_ >= sources_.size())
         return {};
-    return {Kind::Typed, focus_};
+    ConsoleSource& source = sources_[focus_];
+    if (!source.input->push(byte)) {
+        ++source.untaken;
+        return {};
+    }
+    return {Kind::Typed, focus_, std::exchange(source.untaken, 0)};
 }
 
 } // namespace bulkhead

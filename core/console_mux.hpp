@@ -14,6 +14,20 @@ namespace bulkhead {
 using ConsoleOutput = SpscRing<16384>; ///< the failure records of a dozen guests at once fit
 using ConsoleInput = SpscRing<256>;
 
+/// The producer's side of a ring: drops and counts when it is full. Once a quarter is free again, a line in its place
+/// says what is missing.
+class ConsoleWriter {
+public:
+    /// All of `text`, or nothing.
+    void put(ConsoleOutput& ring, std::string_view text);
+    [[nodiscard]] u64 dropped() const { return dropped_; } ///< bytes, in all
+
+private:
+    u64 dropped_ = 0;
+    u64 missing_ = 0; ///< bytes, since the ring became full
+    char last_ = '\n';
+};
+
 /// A line of a guest's, without its end. What is longer is shown as several.
 using ConsoleLine = StaticVector<char, 256>;
 
@@ -22,15 +36,18 @@ struct ConsoleSource {
     std::string_view name;
     ConsoleOutput* output = nullptr;
     ConsoleInput* input = nullptr;
-    ConsoleLine line; ///< of the guest, not yet printed
+    ConsoleLine line{}; ///< of the guest, not yet printed
     bool line_complete = false;
-    u32 shown = 0; ///< characters of `line` that are on the wire, while the unfinished line there is the guest's
+    bool line_wrapped = false; ///< the line before ended because it was full: its newline is still to come
+    u32 shown = 0;   ///< characters of `line` that are on the wire, while the unfinished line there is the guest's
+    u32 untaken = 0; ///< typed bytes for which there was no room since the last that had some
 };
 
 /// What a typed byte asked for.
 struct ConsoleAction {
     enum class Kind : u8 { None, Typed, Focus, Statistics, Help } kind = Kind::None;
-    u32 source = 0; ///< Typed, Focus: whose
+    u32 source = 0;  ///< Typed, Focus: whose
+    u32 dropped = 0; ///< Typed: bytes that were typed before this one and found no room
 };
 
 /// Merges the consoles of all guests into one stream of lines, each under its guest's name, and hands what is typed to
@@ -61,13 +78,14 @@ private:
     bool stage_complete_line(u32 index);
     void stage_unfinished_line(u32 index);
     void stage_source(u32 index);
-    static void pull(ConsoleOutput& ring, ConsoleLine& line, bool& complete);
+    static void pull(ConsoleOutput& ring, ConsoleLine& line, bool& complete, bool& wrapped);
     void stage(std::string_view text);
     void begin_line(u32 owner, std::string_view name, bool brackets);
 
     std::span<ConsoleSource> sources_;
     ConsoleOutput* log_ = nullptr;
     ConsoleLine log_line_;
+    bool log_wrapped_ = false;
     StaticVector<char, 320> staged_; ///< what goes out next
     u32 staged_sent_ = 0;
     u32 line_owner_ = nobody; ///< whose unfinished line is on the wire

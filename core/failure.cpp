@@ -88,8 +88,11 @@ void leave_guest(Vcpu& vcpu) {
         return;
     for (const Vcpu* each : guest.vcpus)
         print_counters(*each);
-    if (guest.output_dropped != 0)
-        Log() << "guest " << guest.name << ": " << guest.output_dropped << " characters of console output dropped";
+    {
+        const LockGuard lock(guest.devices_lock);
+        if (const u64 dropped = guest.output_writer.dropped(); dropped != 0)
+            Log() << "guest " << guest.name << ": " << dropped << " bytes of console output dropped in all";
+    }
     Log() << "guest " << guest.name << " is off: " << name_of(guest.stop_reason.load());
     if (machine.running_guests.fetch_sub(1) == 1)
         kick(machine.cores[machine.service_cpu], request_power_off);

@@ -72,7 +72,7 @@ struct Guest {
 
     ConsoleOutput output;
     ConsoleInput input;
-    u64 output_dropped = 0;
+    ConsoleWriter output_writer BULKHEAD_GUARDED_BY(devices_lock);
 
     std::atomic<u32> running_vcpus{0};
     std::atomic<StopReason> stop_reason{StopReason::None};

@@ -28,9 +28,9 @@ void deliver_messages(Guest& guest) BULKHEAD_REQUIRES(guest.devices_lock) {
     }
 }
 
-void put_output(Guest& guest, u8 byte) {
-    if (!guest.output.push(byte))
-        ++guest.output_dropped;
+void put_output(Guest& guest, u8 byte) BULKHEAD_REQUIRES(guest.devices_lock) {
+    const char c = static_cast<char>(byte);
+    guest.output_writer.put(guest.output, {&c, 1});
     console::wake();
 }
 

@@ -18,9 +18,9 @@ struct Consoles {
     std::array<ConsoleOutput, 3> outputs;
     std::array<ConsoleInput, 3> inputs;
     ConsoleOutput log;
-    std::array<ConsoleSource, 3> sources{ConsoleSource{"alpha", &outputs[0], &inputs[0], {}, false, 0},
-                                         ConsoleSource{"beta", &outputs[1], &inputs[1], {}, false, 0},
-                                         ConsoleSource{"gamma", &outputs[2], &inputs[2], {}, false, 0}};
+    std::array<ConsoleSource, 3> sources{ConsoleSource{.name = "alpha", .output = &outputs[0], .input = &inputs[0]},
+                                         ConsoleSource{.name = "beta", .output = &outputs[1], .input = &inputs[1]},
+                                         ConsoleSource{.name = "gamma", .output = &outputs[2], .input = &inputs[2]}};
     ConsoleMux mux{sources, log};
 
     static void put(ConsoleOutput& ring, std::string_view text) {
@@ -164,8 +164,11 @@ TEST_CASE("console: any byte can be typed, and a full ring drops") {
     }
     CHECK(c.mux.type('+').kind == Kind::Typed);
     CHECK(c.mux.type('-').kind == Kind::None); // 256 are in the ring
+    CHECK(c.mux.type('-').kind == Kind::None);
     CHECK(c.typed(0) == expected + "+");
-    CHECK(c.mux.type('a').kind == Kind::Typed);
+    CHECK(c.mux.type('a').dropped == 2); // said once
+    CHECK(c.mux.type('b').dropped == 0);
+    CHECK(c.typed(0) == "ab");
 }
 
 TEST_CASE("console: carriage returns and zeros") {
@@ -184,6 +187,56 @@ TEST_CASE("console: a line that is too long ends where the buffer does") {
     CHECK(c.wire() == "[beta] " + std::string(256, 'x') + "\r\n[beta] " + std::string(144, 'x') + "\r\n");
     c.print_log(std::string(296, 'y') + "\n");
     CHECK(c.wire() == "bulkhead: " + std::string(256, 'y') + "\r\nbulkhead: " + std::string(40, 'y') + "\r\n");
+}
+
+TEST_CASE("console: the newline of a line that just fills the buffer is not another line") {
+    for (const std::string end : {"\n", "\r\n"}) {
+        Consoles c;
+        c.print(0, std::string(256, 'x') + end + "next" + end);
+        c.print_log(std::string(256, 'y') + end + "next" + end);
+        CHECK(c.wire() == "bulkhead: " + std::string(256, 'y') + "\r\nbulkhead: next\r\n[alpha] " +
+                              std::string(256, 'x') + "\r\n[alpha] next\r\n");
+        // Also where the newline comes later, and empty lines behind it stay what they are.
+        c.print(0, std::string(256, 'x'));
+        CHECK(c.wire() == "[alpha] " + std::string(256, 'x') + "\r\n");
+        c.print(0, end);
+        CHECK(c.wire().empty());
+        c.print(0, end + "prompt");
+        CHECK(c.wire() == "[alpha] \r\n[alpha] prompt");
+    }
+}
+
+TEST_CASE("console: what found no room is counted, and said once where it is missing") {
+    Consoles c;
+    ConsoleWriter writer;
+    const std::string line = "0123456789abcde\n"; // 16 bytes
+    const u32 fitting = ConsoleOutput::capacity() / 16;
+    for (u32 i = 0; i < fitting + 10; ++i)
+        writer.put(c.outputs[0], line);
+    CHECK(writer.dropped() == 160);
+
+    // A little room does not end the burst: there would be a note for every few bytes.
+    for (u32 i = 0; i < 64; ++i)
+        static_cast<void>(c.outputs[0].pop());
+    writer.put(c.outputs[0], "lost too\n");
+    CHECK(c.wire().find("dropped") == std::string::npos);
+
+    writer.put(c.outputs[0], "again\n");
+    writer.put(c.outputs[0], "");
+    writer.put(c.outputs[0], "and on\n");
+    CHECK(c.wire() == "[alpha] (169 bytes dropped)\r\n[alpha] again\r\n[alpha] and on\r\n");
+    CHECK(writer.dropped() == 169);
+}
+
+TEST_CASE("console: the note of what is missing is a line of its own") {
+    Consoles c;
+    ConsoleWriter writer;
+    writer.put(c.outputs[0], "\n");
+    for (u32 i = 0; i < ConsoleOutput::capacity(); ++i)
+        writer.put(c.outputs[0], "x");
+    static_cast<void>(c.wire());
+    writer.put(c.outputs[0], "y\n");
+    CHECK(c.wire() == "\r\n[alpha] (1 bytes dropped)\r\n[alpha] y\r\n");
 }
 
 TEST_CASE("console: the longest name, the longest line and somebody's unfinished line fit together") {
