@@ -36,6 +36,8 @@ constexpr u64 lvt_lint_valid = 0x1a7ff; // SDM 3A figure 11-8: vector, mode, pol
 constexpr u64 lvt_error_valid = 0x100ff;
 constexpr u64 lvt_other_valid = 0x107ff;
 constexpr u64 lvt_timer_valid = 0x700ff;
+constexpr u64 tpr_valid = 0xff;
+constexpr u64 divide_valid = 0xb;
 constexpr u64 status_bits = 0x5000; // delivery status and remote IRR: read-only
 
 constexpr bool is_lvt(u32 number) { return number >= lvt_thermal && number <= lvt_error; }
@@ -50,6 +52,13 @@ constexpr u64 lvt_valid(u32 number) {
 constexpr bool is_direct(u32 number) {
     return number == tpr || number == ppr || (number >= isr_first && number <= irr_last) || number == lvt_timer ||
            number == initial_count || number == current_count || number == divide;
+}
+
+/// Bits that may be set in a direct register. As an x2APIC, SDM 3A 11.12.1.3, checks them.
+constexpr u64 direct_valid(u32 number) {
+    if (number == tpr)
+        return tpr_valid;
+    return number == divide ? divide_valid : 0xffff'ffff;
 }
 
 constexpr bool is_read_only(u32 number) {
@@ -143,7 +152,7 @@ ApicAccess VirtualApic::write(u32 number, u64 value) {
     case lvt_timer:
         return (value & ~(lvt_timer_valid | status_bits)) != 0 ? ApicAccess{} : ApicAccess{Kind::Hardware, value, {}};
     default:
-        if (!is_direct(number) || is_read_only(number) || value >> 32 != 0)
+        if (!is_direct(number) || is_read_only(number) || (value & ~direct_valid(number)) != 0)
             return {};
         return {Kind::Hardware, value, {}};
     }
