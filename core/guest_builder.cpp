@@ -7,6 +7,8 @@
 
 #include "arch/x86_64/instructions.hpp"
 #include "arch/x86_64/layout.hpp"
+#include "core/console.hpp"
+#include "core/machine.hpp"
 #include "devices/acpi_tables.hpp"
 #include "devices/linux_boot.hpp"
 #include "devices/power.hpp"
@@ -22,16 +24,45 @@ std::span<const u8> file_at(u64 window, const LoadedFile& file) {
     return {reinterpret_cast<const u8*>(window), file.address.value == 0 ? 0 : file.size};
 }
 
-/// By memset(), which is REP STOSQ: what the compiler makes of std::ranges::fill here is a loop over bytes.
-void zero(GuestPhysical first, u64 size) { std::memset(ram_at(first), 0, size); }
+/// Says how far it is while that takes long: some seconds a GiB where the machine is emulated.
+class Zeroing {
+public:
+    explicit Zeroing(std::string_view guest) : guest_(guest), reported_(arch::read_tsc()) {}
+
+    /// By memset(), which is REP STOSQ: what the compiler makes of std::ranges::fill here is a loop over bytes.
+    void zero(GuestPhysical first, u64 size) {
+        constexpr u64 at_once = 64 * MiB;
+        for (u64 offset = 0; offset < size; offset += at_once) {
+            const u64 part = std::min(size - offset, at_once);
+            std::memset(ram_at(first + offset), 0, part);
+            done_ += part;
+            report();
+        }
+    }
+
+private:
+    void report() {
+        constexpr u64 milliseconds = 2000;
+        const u64 now = arch::read_tsc();
+        if (now - reported_ < milliseconds * machine.tsc_khz)
+            return;
+        reported_ = now;
+        Log() << "guest " << guest_ << ": " << done_ / MiB << " MiB zeroed";
+    }
+
+    std::string_view guest_;
+    u64 reported_;
+    u64 done_ = 0;
+};
 
 void zero(const Guest& guest) {
     using namespace guest_layout;
     const GuestMemoryMap& map = guest.memory_map;
-    zero(GuestPhysical{0}, legacy_hole.value);
-    zero(bios_area, map.low_end() - bios_area);
+    Zeroing zeroing(guest.name);
+    zeroing.zero(GuestPhysical{0}, legacy_hole.value);
+    zeroing.zero(bios_area, map.low_end() - bios_area);
     if (map.high_end() > device_hole_end)
-        zero(device_hole_end, map.high_end() - device_hole_end);
+        zeroing.zero(device_hole_end, map.high_end() - device_hole_end);
 }
 
 } // namespace
