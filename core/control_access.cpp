@@ -31,16 +31,20 @@ std::optional<u64> read_control(u8 number, const GuestControls& now, const Other
 } // namespace
 
 ControlAccess decode_control_access(const Instruction& instruction, const GuestControls& now,
-                                    const OtherControls& other, const Registers& registers) {
+                                    const OtherControls& other, const Registers& registers, u64 word) {
     const Operation operation = instruction.operation;
     if (operation == Operation::CLTS)
         return {Kind::WriteCr0, 0, now.cr0 & ~cr0::TS};
-    if (operation == Operation::LMSW && instruction.form == Form::reg) {
+    const bool in_memory = instruction.form == Form::mem;
+    if (operation == Operation::LMSW) {
+        const u64 operand = in_memory ? word : registers.gpr[instruction.rm];
         // PE can be set, not cleared.
-        const u64 loaded = (registers.gpr[instruction.rm] & machine_status_word) | (now.cr0 & cr0::PE);
+        const u64 loaded = (operand & machine_status_word) | (now.cr0 & cr0::PE);
         return {Kind::WriteCr0, 0, (now.cr0 & ~machine_status_word) | loaded};
     }
-    if (operation == Operation::SMSW && instruction.form == Form::reg) {
+    if (operation == Operation::SMSW) {
+        if (in_memory)
+            return {Kind::Store, 0, now.cr0 & 0xffff};
         const u64 old = registers.gpr[instruction.rm];
         const u64 value = instruction.operand_size == 2 ? (old & ~u64{0xffff}) | (now.cr0 & 0xffff)
                                                         : truncate(now.cr0, instruction.operand_size);

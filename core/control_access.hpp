@@ -11,9 +11,10 @@ namespace bulkhead {
 struct ControlAccess {
     enum class Kind : u8 {
         Read,     ///< `value` goes to the general register `reg`
+        Store,    ///< the lowest 16 bits of `value` go to the operand in memory
         WriteCr0, ///< `value` is the new CR0
         WriteCr4,
-        Other, ///< it is another instruction, or one with an operand in memory
+        Other, ///< it is another instruction
     } kind = Kind::Other;
     u8 reg = 0;
     u64 value = 0;
@@ -26,9 +27,9 @@ struct OtherControls {
     u64 cr8 = 0;
 };
 
-/// MOV to CR0 and CR4 and from any control register, CLTS, LMSW and SMSW with a register (SDM 2A to 2B; APM 3 4).
-/// `now`: the guest's view.
+/// MOV to CR0 and CR4 and from any control register, CLTS, LMSW and SMSW (SDM 2A to 2B; APM 3 4). `now`: the guest's
+/// view. `word`: what LMSW's operand is, where that is in memory.
 ControlAccess decode_control_access(const Instruction& instruction, const GuestControls& now,
-                                    const OtherControls& other, const Registers& registers);
+                                    const OtherControls& other, const Registers& registers, u64 word = 0);
 
 } // namespace bulkhead

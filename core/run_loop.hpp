@@ -152,6 +152,7 @@ private:
     void on_string_io(const VmExit& exit);
     void on_second_stage_fault(const VmExit& exit);
     void on_control_register(const VmExit& exit);
+    std::expected<RamOperand, GuestFault> locate_word(const Instruction& instruction);
     void finish(const EmulationResult& result, const VmExit& exit, unsigned length);
     void write_tsc(u64 value);
     void apply(const ControlUpdate& update);

@@ -120,6 +120,15 @@ template <Backend B> void RunLoop<B>::inject_fault(const GuestFault& fault, cons
     }
 }
 
+/// The operand of LMSW and SMSW where it is in memory, else nothing.
+template <Backend B> std::expected<RamOperand, GuestFault> RunLoop<B>::locate_word(const Instruction& instruction) {
+    if (instruction.form != Form::mem)
+        return RamOperand{};
+    const GuestView view = guest_view(core_.guest->memory, backend_, instruction);
+    return locate_operand(view, instruction.segment, effective_offset(instruction, cpu_.registers, backend_.rip()),
+                          sizeof(u16), {.write = instruction.operation == Operation::SMSW});
+}
+
 template <Backend B> void RunLoop<B>::on_control_register(const VmExit& exit) {
     const Result<Instruction> instruction = fetch();
     if (!instruction)
@@ -127,12 +136,19 @@ template <Backend B> void RunLoop<B>::on_control_register(const VmExit& exit) {
     backend_.load_rsp();
     Registers& registers = cpu_.registers;
     const GuestControls now = guest_controls(backend_, cpu_.vcpu);
+    const auto operand = locate_word(*instruction);
+    if (!operand)
+        return inject_fault(operand.error(), exit);
     const ControlAccess access = decode_control_access(
-        *instruction, now, {.cr2 = backend_.cr2(), .cr8 = local_apic().read(drivers::apic::TPR) >> 4}, registers);
+        *instruction, now, {.cr2 = backend_.cr2(), .cr8 = local_apic().read(drivers::apic::TPR) >> 4}, registers,
+        load(core_.guest->memory, *operand));
     if (access.kind == ControlAccess::Kind::Other)
         return fail(exit, "a control register access that is not emulated", static_cast<u64>(instruction->operation));
-    if (access.kind == ControlAccess::Kind::Read) {
-        registers.gpr[access.reg] = access.value;
+    if (access.kind == ControlAccess::Kind::Read || access.kind == ControlAccess::Kind::Store) {
+        if (access.kind == ControlAccess::Kind::Read)
+            registers.gpr[access.reg] = access.value;
+        else
+            store(core_.guest->memory, *operand, access.value);
         backend_.store_rsp();
         return backend_.advance(backend_.rip() + instruction->length);
     }

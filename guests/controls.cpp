@@ -52,6 +52,15 @@ void check_cr0() {
     write_cr0(before | cr0_ts);
     asm volatile("clts");
     check_equal(read_cr0(), before & ~cr0_ts, "CR0 after CLTS");
+    // In memory, with CD set too, so that reads exit.
+    static volatile u16 word;
+    word = static_cast<u16>(before | cr0_mp);
+    write_cr0((before | cr0_cd) & ~cr0_mp);
+    asm volatile("lmsw %0" : : "m"(word));
+    check_equal(read_cr0(), before | cr0_cd | cr0_mp, "CR0 after LMSW from memory");
+    word = 0;
+    asm volatile("smsw %0" : "=m"(word));
+    check_equal(word, (before | cr0_mp) & 0xffff, "SMSW to memory");
     write_cr0(before);
     expect_fault(general_protection, 0, "CR0.NW without CD", [=] { write_cr0((before & ~cr0_cd) | cr0_nw); });
     expect_fault(general_protection, 0, "CR0.PG without PE", [=] { write_cr0(before & ~u64{1}); });

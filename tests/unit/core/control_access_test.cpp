@@ -27,11 +27,11 @@ Registers numbered() {
 }
 
 /// What the instruction of these bytes does.
-ControlAccess access(std::initializer_list<u8> bytes, CpuMode mode = CpuMode::bits64) {
+ControlAccess access(std::initializer_list<u8> bytes, CpuMode mode = CpuMode::bits64, u64 word = 0) {
     const std::vector<u8> code(bytes);
     const Result<Instruction> instruction = decode(code, mode);
     REQUIRE(instruction.has_value());
-    return decode_control_access(*instruction, now, other, numbered());
+    return decode_control_access(*instruction, now, other, numbered(), word);
 }
 
 void check_read(const ControlAccess& access, u8 reg, u64 value) {
@@ -93,9 +93,13 @@ TEST_CASE("control access: SMSW in each operand size") {
     check_read(access({0x41, 0x0f, 0x01, 0xe1}), 9, 0x8005'003b);           // smsw %r9d
 }
 
-TEST_CASE("control access: what has an operand in memory, or is something else, is not done here") {
-    CHECK(access({0x0f, 0x01, 0x30}).kind == Kind::Other); // lmsw (%rax)
-    CHECK(access({0x0f, 0x01, 0x20}).kind == Kind::Other); // smsw (%rax)
+TEST_CASE("control access: LMSW and SMSW with an operand in memory have 16 bits") {
+    check_write(access({0x0f, 0x01, 0x30}, CpuMode::bits64, 0xfff2), Kind::WriteCr0, // lmsw (%rax)
+                (now.cr0 & ~u64{0xf}) | cr0::PE | cr0::MP);
+    check_write(access({0x48, 0x0f, 0x01, 0x20}), Kind::Store, now.cr0 & 0xffff); // rex.w smsw (%rax)
+}
+
+TEST_CASE("control access: what is something else is not done here") {
     CHECK(access({0x0f, 0xa2}).kind == Kind::Other);       // cpuid
     CHECK(access({0x0f, 0x21, 0xc0}).kind == Kind::Other); // mov %dr0, %rax
     CHECK(access({0x0f, 0x23, 0xc0}).kind == Kind::Other); // mov %rax, %dr0
