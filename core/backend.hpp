@@ -24,6 +24,7 @@ struct GuestException {
 inline constexpr GuestException debug_exception{1, std::nullopt};
 inline constexpr GuestException undefined_instruction{6, std::nullopt};
 inline constexpr GuestException general_protection{13, 0};
+inline constexpr GuestException floating_point_error{16, std::nullopt};
 inline constexpr GuestException alignment_check{17, 0};
 
 /// How a vCPU begins to run: the 64-bit entry of the boot protocol, paging on, flat segments, interrupts off.

@@ -95,6 +95,10 @@ private:
             return;
         case AlignmentCheck:
             return inject(alignment_check);
+        // A PC has FERR# interrupt by way of its 8259s, which this machine has not: the guest finds NE as good as 1,
+        // which it always is on VT-x.
+        case FloatingPointError:
+            return inject(floating_point_error);
         case NmiWindow:
             return backend_.nmi_window();
         case Init: // the physical signal, which no guest can send: platforms use it for warm resets of one CPU

@@ -26,6 +26,7 @@ enum class ExitReason : u8 {
     RefusedInstruction,   ///< one that takes #GP: RDPMC
     DebugException,       ///< #DB
     AlignmentCheck,       ///< #AC
+    FloatingPointError,   ///< an x87 error with CR0.NE = 0
     MachineCheck,         ///< #MC
     NmiWindow,            ///< the guest is about to leave its NMI handler
     Needless,             ///< intercepted only by the test that proves that the counters count
@@ -52,6 +53,7 @@ inline constexpr std::array<std::string_view, exit_reason_count> exit_reason_nam
                                                                                    "refused-instruction",
                                                                                    "debug-exception",
                                                                                    "alignment-check",
+                                                                                   "floating-point-error",
                                                                                    "machine-check",
                                                                                    "nmi-window",
                                                                                    "needless",

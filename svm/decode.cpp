@@ -20,6 +20,7 @@ constexpr auto make_reasons() {
     table[VMEXIT_EXCP_DB] = DebugException;
     table[VMEXIT_EXCP_AC] = AlignmentCheck;
     table[VMEXIT_EXCP_MC] = MachineCheck;
+    table[VMEXIT_FERR_FREEZE] = FloatingPointError;
     table[VMEXIT_NMI] = Nmi;
     table[VMEXIT_INIT] = Init;
     table[VMEXIT_RDTSC] = Needless;

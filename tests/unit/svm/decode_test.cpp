@@ -15,11 +15,11 @@ using enum ExitReason;
 
 /// APM 2 appendix C, written down a second time; what is not here is intercepted by nobody.
 const std::map<u64, ExitReason> appendix_c{
-    {0x00, ControlRegister},      // CR0 read
-    {0x04, ControlRegister},      // CR4 read
-    {0x10, ControlRegister},      // CR0 write
-    {0x14, ControlRegister},      // CR4 write
-    {0x41, DebugException},       // #DB
+    {0x00, ControlRegister}, // CR0 read
+    {0x04, ControlRegister}, // CR4 read
+    {0x10, ControlRegister}, // CR0 write
+    {0x14, ControlRegister}, // CR4 write
+    {0x41, DebugException},  // #DB
     {0x51, AlignmentCheck},       // #AC
     {0x52, MachineCheck},         // #MC
     {0x61, Nmi},                  // NMI
@@ -33,6 +33,7 @@ const std::map<u64, ExitReason> appendix_c{
     {0x7a, UndefinedInstruction}, // INVLPGA
     {0x7b, Io},                   // IOIO
     {0x7c, MsrRead},              // MSR, EXITINFO1 0
+    {0x7e, FloatingPointError},   // FERR_FREEZE
     {0x7f, TripleFault},          // shutdown
     {0x80, UndefinedInstruction}, // VMRUN
     {0x81, Hypercall},            // VMMCALL
