@@ -24,7 +24,7 @@ enum class ExitReason : u8 {
     CacheInvalidate,      ///< INVD, WBINVD
     UndefinedInstruction, ///< one that the guest's CPUID does not offer: VMRUN, MONITOR, VMXON, ...
     RefusedInstruction,   ///< one that takes #GP: RDPMC
-    DebugException,       ///< #DB
+    DebugException,       ///< #DB, or a fault of an instruction that the backend steps over
     AlignmentCheck,       ///< #AC
     FloatingPointError,   ///< an x87 error with CR0.NE = 0
     MachineCheck,         ///< #MC

@@ -24,6 +24,10 @@ volatile u64 nmis;
 volatile u64 nmi_depth;
 volatile u64 nmi_nested;
 volatile bool nmi_sends_another;
+volatile bool nmi_spoils_return; ///< its IRET takes #GP, whose handler mends the frame
+volatile u64 spoiled;
+volatile u64 seen_flags;
+constexpr u64 no_selector = 0xfff8;
 volatile bool in_service;
 volatile u64 priority_in_handler;
 
@@ -103,7 +107,16 @@ void check_nmi() {
     wrmsr(x2apic_icr, to(0) | nmi_mode);
     wait_a_moment();
     check_equal(nmis, 4, "NMIs after one whose handler sends another");
+    nmi_sends_another = true;
+    nmi_spoils_return = true;
+    wrmsr(x2apic_icr, to(0) | nmi_mode);
+    wait_a_moment();
+    check_equal(spoiled, 1, "faults of the handler's IRET");
+    check_equal(seen_flags & trap_flag, 0, "RFLAGS.TF where it faulted");
+    check_equal(nmis, 6, "NMIs after one whose handler sends another and fails to return at first");
     check_equal(nmi_nested, 0, "NMIs inside the NMI handler");
+    check_equal(run_code({0x90, 0x90}, Mode::kernel64, {.rflags = trap_flag}).vector, debug_exception,
+                "a single step of the guest's own afterwards: vector");
 }
 
 void check_priorities() {
@@ -158,7 +171,15 @@ void check_timer() {
     check_equal(timer_received, stopped, "interrupts of the stopped timer");
 }
 
-void on_nmi(Frame&) {
+/// The frame that IRET refused is on top of the interrupted stack.
+void on_refused_return(Frame& frame) {
+    check(frame.error == no_selector && spoiled == 0, "#GP ", Hex{frame.error}, " at ", Hex{frame.rip});
+    spoiled = spoiled + 1;
+    seen_flags = frame.rflags;
+    at<u64>(frame.rsp + 8) = KERNEL_CODE64;
+}
+
+void on_nmi(Frame& frame) {
     nmis = nmis + 1;
     if (nmi_depth != 0)
         nmi_nested = nmi_nested + 1;
@@ -168,6 +189,10 @@ void on_nmi(Frame&) {
         wrmsr(x2apic_icr, to(0) | nmi_mode);
         pm_timer_wait(pm_timer_hz / 1000);
     }
+    if (nmi_spoils_return) {
+        nmi_spoils_return = false;
+        frame.cs = no_selector;
+    }
     nmi_depth = nmi_depth - 1;
 }
 
@@ -176,6 +201,7 @@ void on_nmi(Frame&) {
 void run() {
     enable_apic();
     set_handler(nmi, on_nmi);
+    set_handler(general_protection, on_refused_return);
     set_handler(vector, [](Frame&) {
         received = received + 1;
         in_service = apic_vector_bit(x2apic_isr, vector);

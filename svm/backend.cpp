@@ -22,6 +22,7 @@ alignas(page_size) constinit SvmMsrMap msr_permissions{};
 alignas(page_size) constinit SvmMsrMap msr_permissions_with_offset{};
 alignas(page_size) constinit std::array<u8, 12 * KiB> io_permissions{}; // APM 2 15.10.1: no port is the guest's own
 
+constexpr u32 iret_faults = 0x1fu << 10; // #TS, #NP, #SS, #GP, #PF
 constexpr u64 dr6_bs = 1u << 14;
 constexpr u64 dr6_reset = 0xffff0ff0;
 constexpr u64 dr7_reset = 0x400;
@@ -184,6 +185,7 @@ void Backend::reset(const EntryState& entry) {
     guest().control.tlb_control = TLB_FLUSH_ALL;
     intercept_control_reads(false, true);
     nmi_pending_ = nmi_masked_ = stepping_over_iret_ = false;
+    guest().control.intercepts.exceptions = guest_intercepts.exceptions;
     // The state that only VMLOAD loads stays in the CPU from here on: it is the guest's.
     vmload(resources_.control);
 }
@@ -250,20 +252,35 @@ void Backend::nmi_window() {
     ControlArea& control = guest().control;
     control.intercepts.misc1 &= ~INTERCEPT_IRET;
     control.vmcb_clean = 0;
-    nmi_masked_ = false;
+    nmi_masked_ = nmi_pending_; // until the step is done
     if (!nmi_pending_)
         return;
     stepping_over_iret_ = true;
+    control.intercepts.exceptions |= iret_faults;
     guest().save.rflags |= rflags::TF;
 }
 
 bool Backend::take_debug_exception() {
     if (!stepping_over_iret_)
         return true;
+    ControlArea& control = guest().control;
+    SaveArea& save = guest().save;
     stepping_over_iret_ = false;
-    // The IRET has loaded RFLAGS: if TF is set now, the guest's own step comes behind its next instruction.
-    guest().save.dr6 &= ~dr6_bs;
-    inject_nmi();
+    control.intercepts.exceptions = guest_intercepts.exceptions;
+    if (control.exitcode == VMEXIT_EXCP_DB) {
+        // The IRET has loaded RFLAGS: if TF is set now, the guest's own step comes behind its next instruction.
+        save.dr6 &= ~dr6_bs;
+        inject_nmi();
+        return false;
+    }
+    // It faulted, so it is not over: the guest sees the fault without our TF, and the NMI waits for the next IRET.
+    save.rflags &= ~rflags::TF;
+    control.intercepts.misc1 |= INTERCEPT_IRET;
+    const u8 vector = static_cast<u8>(control.exitcode - VMEXIT_EXCP_DB + 1);
+    if (control.exitcode == VMEXIT_EXCP_PF)
+        save.cr2 = control.exitinfo2;
+    control.vmcb_clean = 0;
+    static_cast<void>(inject({vector, static_cast<u32>(control.exitinfo1)})); // nothing was being delivered
     return false;
 }
 

@@ -89,7 +89,7 @@ public:
     [[nodiscard]] u64 tsc_offset() const { return guest().control.tsc_offset; }
     /// The guest's TSC now.
     [[nodiscard]] u64 guest_tsc() const { return arch::read_tsc() + guest().control.tsc_offset; }
-    /// #DB exited: whether it is the guest's own. It is not where we stepped over an IRET.
+    /// #DB exited, or a fault while we stepped over an IRET: whether it is a #DB of the guest's own.
     [[nodiscard]] bool take_debug_exception();
     static constexpr const InterceptedInstruction& hypercall_instruction() { return intercepted_vmmcall; }
 

@@ -18,6 +18,8 @@ constexpr auto make_reasons() {
     table[VMEXIT_CR0_WRITE + 4] = ControlRegister;
     table[VMEXIT_CR0_SEL_WRITE] = ControlRegister;
     table[VMEXIT_EXCP_DB] = DebugException;
+    for (u64 code = VMEXIT_EXCP_TS; code <= VMEXIT_EXCP_PF; ++code) // of an IRET that is stepped over
+        table[code] = DebugException;
     table[VMEXIT_EXCP_AC] = AlignmentCheck;
     table[VMEXIT_EXCP_MC] = MachineCheck;
     table[VMEXIT_FERR_FREEZE] = FloatingPointError;

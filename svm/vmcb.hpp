@@ -207,6 +207,8 @@ enum ExitCode : u64 {
     VMEXIT_CR0_READ = 0x00,
     VMEXIT_CR0_WRITE = 0x10,
     VMEXIT_EXCP_DB = 0x41,
+    VMEXIT_EXCP_TS = 0x4a,
+    VMEXIT_EXCP_PF = 0x4e,
     VMEXIT_EXCP_AC = 0x51,
     VMEXIT_EXCP_MC = 0x52,
     VMEXIT_NMI = 0x61,

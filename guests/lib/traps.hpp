@@ -41,7 +41,8 @@ inline constexpr u64 alignment_flag = u64{1} << 18;
 /// Loads the guest's IDT and task state. An exception that nobody expects fails the guest and powers it off.
 void install_traps();
 
-/// Called with interrupts off for each interrupt of this vector (32 to 255, not 0x81; or `nmi`).
+/// Called with interrupts off for each interrupt of this vector (32 to 255, not 0x81; or `nmi`), or for each exception
+/// outside of run_code() and attempt().
 using Handler = void (*)(Frame&);
 void set_handler(u64 vector, Handler handler);
 

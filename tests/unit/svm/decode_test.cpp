@@ -20,6 +20,11 @@ const std::map<u64, ExitReason> appendix_c{
     {0x10, ControlRegister}, // CR0 write
     {0x14, ControlRegister}, // CR4 write
     {0x41, DebugException},  // #DB
+    {0x4a, DebugException},  // #TS, #NP, #SS, #GP, #PF: of an IRET that is stepped over
+    {0x4b, DebugException},
+    {0x4c, DebugException},
+    {0x4d, DebugException},
+    {0x4e, DebugException},
     {0x51, AlignmentCheck},       // #AC
     {0x52, MachineCheck},         // #MC
     {0x61, Nmi},                  // NMI
