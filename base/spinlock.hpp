@@ -15,26 +15,29 @@ namespace bulkhead {
 /// A ticket lock: first come, first served, so no CPU starves. For short sections that call nothing that waits.
 class __attribute__((capability("mutex"))) Spinlock {
 public:
-    void lock() __attribute__((acquire_capability())) {
+    /// `owner`: not 0, and another one for each CPU.
+    void lock(u64 owner) __attribute__((acquire_capability())) {
         const u32 ticket = next_.fetch_add(1, std::memory_order_relaxed);
         while (serving_.load(std::memory_order_acquire) != ticket)
             __builtin_ia32_pause();
+        owner_.store(owner, std::memory_order_relaxed);
     }
     void unlock() __attribute__((release_capability())) {
+        owner_.store(0, std::memory_order_relaxed);
         serving_.store(serving_.load(std::memory_order_relaxed) + 1, std::memory_order_release);
     }
-    [[nodiscard]] bool is_locked() const {
-        return serving_.load(std::memory_order_relaxed) != next_.load(std::memory_order_relaxed);
-    }
+    /// Reliable for `owner` itself.
+    [[nodiscard]] bool is_held_by(u64 owner) const { return owner_.load(std::memory_order_relaxed) == owner; }
 
 private:
     std::atomic<u32> next_{0};
     std::atomic<u32> serving_{0};
+    std::atomic<u64> owner_{0};
 };
 
 class __attribute__((scoped_lockable)) LockGuard {
 public:
-    explicit LockGuard(Spinlock& lock) __attribute__((acquire_capability(lock))) : lock_(lock) { lock_.lock(); }
+    LockGuard(Spinlock& lock, u64 owner) __attribute__((acquire_capability(lock))) : lock_(lock) { lock_.lock(owner); }
     ~LockGuard() __attribute__((release_capability())) { lock_.unlock(); }
     LockGuard(const LockGuard&) = delete;
     LockGuard& operator=(const LockGuard&) = delete;

@@ -87,7 +87,7 @@ void print(std::string_view line) {
     if (!present)
         return;
     {
-        const LockGuard lock(log_lock);
+        const LockGuard lock(log_lock, lock_owner());
         if (!serving.load()) {
             write_now(ConsoleMux::own_name);
             write_now(": ");
@@ -103,7 +103,7 @@ void print(std::string_view line) {
 
 void start_service(std::span<ConsoleSource> sources) {
     {
-        const LockGuard lock(log_lock);
+        const LockGuard lock(log_lock, lock_owner());
         mux = ConsoleMux(sources, log_ring);
         serving.store(true);
     }
@@ -144,7 +144,7 @@ void flush() {
     }
 }
 
-bool is_locked() { return log_lock.is_locked(); }
+bool holds_lock() { return log_lock.is_held_by(lock_owner()); }
 
 void emergency(std::string_view line) {
     if (!present)

@@ -29,8 +29,8 @@ void wake();
 /// For a CPU that will not return: brings everything out, waiting for the wire. Only when nothing else may run.
 void flush();
 
-/// Whether some CPU is writing a line: a failure then may have left one half written.
-bool is_locked();
+/// Whether this CPU is writing a line: a failure then has left one half written.
+bool holds_lock();
 
 /// Last words of a broken hypervisor: past all locks and rings.
 void emergency(std::string_view line);

@@ -89,7 +89,7 @@ void leave_guest(Vcpu& vcpu) {
     for (const Vcpu* each : guest.vcpus)
         print_counters(*each);
     {
-        const LockGuard lock(guest.devices_lock);
+        const LockGuard lock(guest.devices_lock, lock_owner());
         if (const u64 dropped = guest.output_writer.dropped(); dropped != 0)
             Log() << "guest " << guest.name << ": " << dropped << " bytes of console output dropped in all";
     }

@@ -82,7 +82,7 @@ void feed_uart(Guest& guest) BULKHEAD_REQUIRES(guest.devices_lock) {
 } // namespace
 
 u32 read_device_port(Guest& guest, u16 port, u32 size) {
-    const LockGuard lock(guest.devices_lock);
+    const LockGuard lock(guest.devices_lock, lock_owner());
     // The timer is one register of 32 bits: its bytes must be of one moment.
     if (size == 4 && port == platform::pm_timer_port)
         return guest.pm_timer.count(arch::read_tsc());
@@ -95,7 +95,7 @@ u32 read_device_port(Guest& guest, u16 port, u32 size) {
 }
 
 PowerRequest write_device_port(Guest& guest, u16 port, u32 size, u32 value) {
-    const LockGuard lock(guest.devices_lock);
+    const LockGuard lock(guest.devices_lock, lock_owner());
     PowerRequest request = PowerRequest::None;
     for (u32 i = 0; i < size; ++i) {
         const PowerRequest wanted = write_byte(guest, static_cast<u16>(port + i), static_cast<u8>(value >> 8 * i));
@@ -111,20 +111,20 @@ PowerRequest write_device_port(Guest& guest, u16 port, u32 size, u32 value) {
 u64 DeviceMemory::read(GuestPhysical address, unsigned) {
     if (guest_.memory_map.classify(address) != GuestAddressClass::IoApic)
         return ~u64{0};
-    const LockGuard lock(guest_.devices_lock);
+    const LockGuard lock(guest_.devices_lock, lock_owner());
     return guest_.io_apic.read(static_cast<u32>(address - IoApic::base));
 }
 
 void DeviceMemory::write(GuestPhysical address, unsigned, u64 value) {
     if (guest_.memory_map.classify(address) != GuestAddressClass::IoApic)
         return;
-    const LockGuard lock(guest_.devices_lock);
+    const LockGuard lock(guest_.devices_lock, lock_owner());
     guest_.io_apic.write(static_cast<u32>(address - IoApic::base), static_cast<u32>(value));
     deliver_messages(guest_);
 }
 
 void take_input(Guest& guest) {
-    const LockGuard lock(guest.devices_lock);
+    const LockGuard lock(guest.devices_lock, lock_owner());
     feed_uart(guest);
     deliver_messages(guest);
 }

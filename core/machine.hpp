@@ -6,6 +6,7 @@
 
 #include <span>
 
+#include "arch/x86_64/instructions.hpp"
 #include "arch/x86_64/layout.hpp"
 #include "boot/boot_info.hpp"
 #include "core/guest.hpp"
@@ -40,6 +41,9 @@ template <class T> std::span<const T> handed(const PhysicalArray<T>& array) {
 inline HostPhysical image_physical(const void* object) {
     return machine.boot.image.start + (reinterpret_cast<u64>(object) - layout::image);
 }
+
+/// Who holds a lock: every CPU has page tables of its own, also before it has per-CPU data.
+inline u64 lock_owner() { return arch::read_cr3(); }
 
 /// An NMI for the core, after `request` was set for it. Cheap and safe from any CPU.
 void kick(Vcpu& core, VcpuRequest request);
