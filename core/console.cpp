@@ -115,7 +115,7 @@ void start_service(std::span<ConsoleSource> sources) {
 void serve() {
     if (!present || !serving.load())
         return;
-    serial.drain(on_key);
+    serial.drain([](char key) { on_key(key); }); // no pointer: no indirect branch after an exit
     for (;;) {
         idle.store(false);
         if (transmit()) {

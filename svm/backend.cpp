@@ -82,6 +82,15 @@ void flush_branch_predictors() {
         arch::write_msr(msr::IA32_PRED_CMD, 1);
 }
 
+/// The hypervisor's own branches are not steered by a guest's where the CPU can see to that by itself (APM 2 3.2.9);
+/// VMRUN and #VMEXIT change EFER anyway.
+u64 host_efer() {
+    constexpr u32 automatic_ibrs = 1u << 8; // CPUID 8000_0021h EAX
+    const bool present =
+        arch::cpuid(0x80000000).eax >= 0x80000021 && (arch::cpuid(0x80000021).eax & automatic_ibrs) != 0;
+    return arch::read_msr(msr::EFER) | efer::SVME | (present ? efer::AIBRSE : 0);
+}
+
 Result<Capabilities> Backend::detect() {
     CapabilityWords words;
     words.max_extended_leaf = arch::cpuid(0x80000000).eax;
@@ -108,7 +117,7 @@ Result<void> Backend::start(const CpuResources& resources) {
         return std::unexpected(capabilities.error());
     resources_ = resources;
     capabilities_ = *capabilities;
-    arch::write_msr(msr::EFER, arch::read_msr(msr::EFER) | efer::SVME);
+    arch::write_msr(msr::EFER, host_efer());
     arch::write_msr(msr::VM_HSAVE_PA, (resources.control + host_save_frame * page_size).value);
     make_lfence_serializing();
     flush_branch_predictors();

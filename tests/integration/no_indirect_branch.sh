@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Copyright the Bulkhead authors
+#
+# no_indirect_branch.sh ELF: nothing that runs between a guest's exit and its next entry has an indirect call or jump, whose
+# target the guest could have trained (docs/exit-path.md). What may have one: the change of stacks, which boots, gives a
+# failed guest up and powers off; what only booting calls; the firmware's own function at power-off.
+set -euo pipefail
+may='^(continue_on_stack|.*(GuestCpuidC2E|GuestCpuid18set_maximum_leaves|read_valid_leaf|MachineBuilder|msr_map6encode).*|.*call_reset_system.*)$'
+listing=$("$(command -v llvm-objdump-19 || command -v llvm-objdump)" -d --no-show-raw-insn "$1")
+branches=$(awk '/^[0-9a-f]+ </ { name = $2; gsub(/[<>:]/, "", name) } /(call|jmp)q?[ \t]+\*/ { print name }' <<<"$listing")
+echo "indirect branches in:"
+sort -u <<<"$branches"
+if grep -vE "$may" <<<"$branches"; then
+    echo "FAILED: these run after an exit, or nobody has said that they do not"
+    exit 1
+fi
+grep -q '^continue_on_stack$' <<<"$branches" # the search finds what is there
