@@ -24,45 +24,28 @@ std::span<const u8> file_at(u64 window, const LoadedFile& file) {
     return {reinterpret_cast<const u8*>(window), file.address.value == 0 ? 0 : file.size};
 }
 
-/// Says how far it is while that takes long: some seconds a GiB where the machine is emulated.
-class Zeroing {
-public:
-    explicit Zeroing(std::string_view guest) : guest_(guest), reported_(arch::read_tsc()) {}
-
-    /// By memset(), which is REP STOSQ: what the compiler makes of std::ranges::fill here is a loop over bytes.
-    void zero(GuestPhysical first, u64 size) {
-        constexpr u64 at_once = 64 * MiB;
-        for (u64 offset = 0; offset < size; offset += at_once) {
-            const u64 part = std::min(size - offset, at_once);
-            std::memset(ram_at(first + offset), 0, part);
-            done_ += part;
-            report();
-        }
-    }
-
-private:
-    void report() {
-        constexpr u64 milliseconds = 2000;
-        const u64 now = arch::read_tsc();
-        if (now - reported_ < milliseconds * machine.tsc_khz)
-            return;
-        reported_ = now;
-        Log() << "guest " << guest_ << ": " << done_ / MiB << " MiB zeroed";
-    }
-
-    std::string_view guest_;
-    u64 reported_;
-    u64 done_ = 0;
-};
-
+/// By memset(), which is REP STOSQ: what the compiler makes of std::ranges::fill here is a loop over bytes. Says how
+/// far it is while that takes long: some seconds a GiB where the machine is emulated.
 void zero(const Guest& guest) {
     using namespace guest_layout;
+    constexpr u64 at_once = 64 * MiB;
+    constexpr u64 milliseconds = 2000;
     const GuestMemoryMap& map = guest.memory_map;
-    Zeroing zeroing(guest.name);
-    zeroing.zero(GuestPhysical{0}, legacy_hole.value);
-    zeroing.zero(bios_area, map.low_end() - bios_area);
-    if (map.high_end() > device_hole_end)
-        zeroing.zero(device_hole_end, map.high_end() - device_hole_end);
+    const u64 high = map.high_end() > device_hole_end ? map.high_end() - device_hole_end : 0;
+    u64 done = 0;
+    u64 reported = arch::read_tsc();
+    for (const auto& [start, size] :
+         {GuestRange{{0}, legacy_hole.value}, {bios_area, map.low_end() - bios_area}, {device_hole_end, high}})
+        for (u64 offset = 0; offset < size; offset += at_once) {
+            const u64 part = std::min(size - offset, at_once);
+            std::memset(ram_at(start + offset), 0, part);
+            done += part;
+            const u64 now = arch::read_tsc();
+            if (now - reported < milliseconds * machine.tsc_khz)
+                continue;
+            reported = now;
+            Log() << "guest " << guest.name << ": " << done / MiB << " MiB zeroed";
+        }
 }
 
 } // namespace

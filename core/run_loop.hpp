@@ -256,6 +256,7 @@ private:
 
     /// A fault of an access that we made in the guest's place.
     void inject_fault(const GuestFault& fault, const VmExit& exit);
+    void shut_down();
 
     void update_cpuid() {
         cpu_.vcpu.cpuid.update({.cr4 = guest_controls(backend_, cpu_.vcpu).cr4,
@@ -282,13 +283,6 @@ private:
                        .paging = backend_.paging()},
                       cpu_.registers);
         stop(StopReason::Failed);
-    }
-
-    /// A triple fault that came of an exception of ours.
-    [[gnu::noinline]] void shut_down() {
-        VmExit exit = backend_.last_exit();
-        exit.reason = ExitReason::TripleFault;
-        fail(exit, "triple fault", 0);
     }
 
     B& backend_;

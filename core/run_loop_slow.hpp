@@ -106,6 +106,13 @@ template <Backend B> void RunLoop<B>::write_apic(const VmExit& exit, u32 number,
         backend_.raise_guest_nmi();
 }
 
+/// A triple fault that came of an exception of ours.
+template <Backend B> void RunLoop<B>::shut_down() {
+    VmExit exit = backend_.last_exit();
+    exit.reason = ExitReason::TripleFault;
+    fail(exit, "triple fault", 0);
+}
+
 template <Backend B> void RunLoop<B>::inject_fault(const GuestFault& fault, const VmExit& exit) {
     switch (fault.kind) {
     case GuestFault::Kind::page_fault:
