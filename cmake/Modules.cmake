@@ -16,7 +16,7 @@ set(BULKHEAD_FREESTANDING -std=c++23 -O2 -g -ffreestanding -fno-exceptions -fno-
     -D_LIBCPP_HARDENING_MODE=_LIBCPP_HARDENING_MODE_FAST -D_LIBCPP_DISABLE_EXTERN_TEMPLATE)
 
 # The canary is a global variable: clang would read it through FS, which on AMD still holds the guest's base.
-set(BULKHEAD_HYPERVISOR_FLAGS --target=x86_64-linux-gnu -stdlib=libc++ ${BULKHEAD_FREESTANDING} -fno-pic -mcmodel=kernel -Os
+set(BULKHEAD_HYPERVISOR_FLAGS --target=x86_64-linux-gnu -stdlib=libc++ ${BULKHEAD_FREESTANDING} -fno-pic -mcmodel=kernel -Oz
     -fstack-protector-strong -mstack-protector-guard=global -ffunction-sections -fdata-sections -fno-jump-tables -fstack-usage
     -Wthread-safety)
 

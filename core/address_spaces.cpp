@@ -170,6 +170,7 @@ Result<HostPhysical> AddressSpaces::make_cpu_root(const CpuFrames& cpu, HostPhys
     };
     for (const Part& part : {Part{layout::per_cpu_data, cpu.data, layout::per_cpu_data_size},
                              Part{layout::per_cpu_stack, cpu.stack, layout::per_cpu_stack_size},
+                             Part{layout::per_cpu_fault_stack, cpu.fault_stack, layout::per_cpu_fault_stack_size},
                              Part{layout::per_cpu_frames, cpu.control, layout::per_cpu_frames_size}})
         if (auto r = table.map({part.address}, part.physical, part.size, {read_write}); !r)
             return std::unexpected(r.error());

@@ -43,11 +43,12 @@ public:
 
     /// A guest's RAM and pristine files at layout::guest_*: shared by the tables of its CPUs.
     Result<HostPhysical> make_guest_windows(const GuestMemoryMap& memory, const GuestInfo& guest);
-    /// A CPU's final tables. `windows`: of its guest, or 0. `data`, `stack`, `frames`: physical, see
+    /// A CPU's final tables. `windows`: of its guest, or 0. All physical; see
     /// arch/x86_64/layout.hpp.
     struct CpuFrames {
         HostPhysical data;
         HostPhysical stack;
+        HostPhysical fault_stack;
         HostPhysical control; ///< layout::per_cpu_frames
     };
     Result<HostPhysical> make_cpu_root(const CpuFrames& cpu, HostPhysical windows);

@@ -8,6 +8,7 @@
 #include <concepts>
 #include <optional>
 
+#include "core/guest.hpp"
 #include "core/guest_operand.hpp"
 #include "core/guest_page_walk.hpp"
 #include "core/vm_exit.hpp"
@@ -56,11 +57,14 @@ struct CpuResources {
 };
 
 template <class B>
-concept Backend = requires(B& backend, const B& constant, EntryState entry, GuestException exception, u64 value) {
+concept Backend = requires(B& backend, const B& constant, EntryState entry, GuestException exception, u64 value,
+                           const Vcpu& vcpu, const GuestMemory& memory) {
     /// Runs the vCPU until it exits. Interrupts and NMIs are held back outside of it.
     { backend.enter() } -> std::same_as<VmExit>;
     /// The exit that enter() returned, decoded once more.
     { constant.last_exit() } -> std::same_as<VmExit>;
+    /// An entry was refused: prints what the CPU and our own checks say about it.
+    { constant.explain_refusal(vcpu) } -> std::same_as<void>;
     /// From now on enter() runs the parked context, or the guest again.
     { backend.set_parked(true) } -> std::same_as<void>;
     /// Firmware code is to run here: nothing is held back any more.
@@ -85,8 +89,10 @@ concept Backend = requires(B& backend, const B& constant, EntryState entry, Gues
     { constant.controls() } -> std::same_as<ControlState>;
     /// Sets CR0, CR4 and EFER (the backend adds what it needs itself) and flushes the guest's translations.
     { backend.set_controls(ControlState{}) } -> std::same_as<void>;
-    /// Whether reads of CR0 or CR4 exit too, since the guest's view differs from the real one.
-    { backend.intercept_control_reads(true, true) } -> std::same_as<void>;
+    /// After that: PAE paging begins with what the page-directory-pointer table says now (SDM 3A 4.4.1).
+    { backend.load_pdptes(memory) } -> std::same_as<void>;
+    /// What the guest reads in CR0 and CR4, after set_controls() has set the real ones.
+    { backend.show_controls(value, value) } -> std::same_as<void>;
     { constant.segments() } -> std::same_as<std::array<SegmentState, 6>>;
     { constant.cs_base() } -> std::same_as<u64>;
     /// 64-bit code under four-level paging.

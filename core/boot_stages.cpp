@@ -26,6 +26,7 @@ namespace bulkhead {
 namespace {
 
 constexpr u32 cpuid_x2apic = 1u << 21; // CPUID 1 ECX
+constinit Vendor chosen_vendor{};
 constinit GlobalDescriptorTable boot_gdt;
 constinit TaskStateSegment boot_tss;
 
@@ -85,7 +86,16 @@ void prepare_exceptions() {
 
 void load_boot_descriptors() { load_descriptor_tables(boot_gdt); }
 
-Vendor this_vendor() { return Vendor::Amd; }
+void decide_vendor(const Error* amd, const Error* intel) {
+    if (amd == nullptr)
+        chosen_vendor = Vendor::Amd;
+    else if (intel == nullptr)
+        chosen_vendor = Vendor::Intel;
+    else
+        halt_boot("this machine cannot run guests", vendor_of(arch::cpuid(0)) == CpuVendor::Amd ? *amd : *intel);
+}
+
+Vendor this_vendor() { return chosen_vendor; }
 
 void calibrate_clocks() {
     set_local_apic_address(machine.boot.acpi.local_apic);

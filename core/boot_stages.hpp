@@ -14,7 +14,7 @@
 
 namespace bulkhead {
 
-enum class Vendor : u8 { Amd };
+enum class Vendor : u8 { Amd, Intel };
 
 /// Copies what the loader handed over, after a look at magic, version and size.
 void take_boot_info(const BootInfo& handed_over);
@@ -24,12 +24,12 @@ void prepare_exceptions();
 /// GDT and TSS that are in the image, so that they are there on any page tables.
 void load_boot_descriptors();
 
-/// Decides once which backend runs, or halts with the reason why none can.
-template <class Capabilities> void decide_vendor(const Result<Capabilities>& amd) {
-    if (!amd)
-        halt_boot("this machine cannot run guests", amd.error());
-}
+/// Decides once which backend runs, or halts with the reason why none can. `amd`, `intel`: why that one cannot, if so.
+void decide_vendor(const Error* amd, const Error* intel);
 [[nodiscard]] Vendor this_vendor();
+template <class Capabilities> const Error* reason_against(const Result<Capabilities>& detected) {
+    return detected ? nullptr : &detected.error();
+}
 
 /// Frequencies of the TSC and of the APIC timer.
 void calibrate_clocks();

@@ -107,13 +107,15 @@ Result<void> MachineBuilder::create_objects() {
 
 Result<HostPhysical> MachineBuilder::build_cpu(u32 index, HostPhysical windows, HostPhysical parked,
                                                HostPhysical second_stage) {
-    const u64 total = layout::per_cpu_data_size + layout::per_cpu_stack_size + layout::per_cpu_frames_size;
+    const u64 total = layout::per_cpu_data_size + layout::per_cpu_stack_size + layout::per_cpu_fault_stack_size +
+                      layout::per_cpu_frames_size;
     const Result<HostPhysical> frames = frames_.allocate(total / page_size);
     if (!frames)
         return frames;
     const HostPhysical stack = *frames + layout::per_cpu_data_size;
-    const HostPhysical control = stack + layout::per_cpu_stack_size;
-    const Result<HostPhysical> root = spaces_.make_cpu_root({*frames, stack, control}, windows);
+    const HostPhysical fault_stack = stack + layout::per_cpu_stack_size;
+    const HostPhysical control = fault_stack + layout::per_cpu_fault_stack_size;
+    const Result<HostPhysical> root = spaces_.make_cpu_root({*frames, stack, fault_stack, control}, windows);
     if (!root)
         return root;
     plans_[index] = {*root, {control, second_stage, parked, machine.boot.debug_needless_intercept != 0}};
@@ -122,7 +124,7 @@ Result<HostPhysical> MachineBuilder::build_cpu(u32 index, HostPhysical windows, 
 
 Result<void> MachineBuilder::build_guest_tables(Guest& guest, const SecondStageMaker& make, HostPhysical parked) {
     const u64 before = frames_.used();
-    const Result<HostPhysical> second_stage = make.guest(frames_, capabilities_, guest.memory_map);
+    const Result<HostPhysical> second_stage = make.guest(frames_, make.capabilities, guest.memory_map);
     if (!second_stage)
         return std::unexpected(second_stage.error());
     const u64 index = static_cast<u64>(&guest - machine.guests.data());
@@ -138,7 +140,7 @@ Result<void> MachineBuilder::build_guest_tables(Guest& guest, const SecondStageM
 }
 
 Result<void> MachineBuilder::build_tables(const SecondStageMaker& make) {
-    const Result<HostPhysical> parked = make.parked(frames_, capabilities_, image_physical(parked_code));
+    const Result<HostPhysical> parked = make.parked(frames_, make.capabilities, image_physical(parked_code));
     if (!parked)
         return std::unexpected(parked.error());
     for (Guest& guest : machine.guests)

@@ -22,6 +22,7 @@ struct CpuPlan {
 struct SecondStageMaker {
     Result<HostPhysical> (*guest)(FrameAllocator&, PagingCapabilities, const GuestMemoryMap&);
     Result<HostPhysical> (*parked)(FrameAllocator&, PagingCapabilities, HostPhysical);
+    PagingCapabilities capabilities;
 };
 
 /// Builds everything that outlives booting, out of the pool that the loader gave.

@@ -55,8 +55,11 @@ void print_registers(const ExceptionFrame& frame) {
 extern "C" void handle_exception(const ExceptionFrame& frame) {
     const bool own_tables = on_private_stack(reinterpret_cast<u64>(&frame));
     if (frame.vector == nmi_vector) {
-        if (own_tables)
-            ++this_cpu().nmis;
+        if (!own_tables)
+            return;
+        ++this_cpu().nmis;
+        if (this_cpu().on_nmi != nullptr)
+            this_cpu().on_nmi();
         return;
     }
     if (!own_tables)
@@ -81,6 +84,11 @@ extern "C" void handle_exception(const ExceptionFrame& frame) {
 }
 
 } // namespace bulkhead
+
+// What libc++ calls where it cannot throw: std::optional::value(), std::string_view::substr() and their like.
+_LIBCPP_BEGIN_NAMESPACE_STD
+[[noreturn]] void __libcpp_verbose_abort(const char*, ...) { __builtin_trap(); }
+_LIBCPP_END_NAMESPACE_STD
 
 // clang's stack protector (-mstack-protector-guard=global).
 extern "C" {

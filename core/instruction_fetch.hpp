@@ -52,6 +52,7 @@ inline constexpr InterceptedInstruction intercepted_rdmsr{Operation::RDMSR, 2, 0
 inline constexpr InterceptedInstruction intercepted_wrmsr{Operation::WRMSR, 2, 0x30'0f, 0xffff};
 inline constexpr InterceptedInstruction intercepted_hlt{Operation::HLT, 1, 0xf4, 0xff};
 inline constexpr InterceptedInstruction intercepted_vmmcall{Operation::VMMCALL, 3, 0xd9'01'0f, 0xff'ffff};
+inline constexpr InterceptedInstruction intercepted_vmcall{Operation::VMCALL, 3, 0xc1'01'0f, 0xff'ffff};
 inline constexpr InterceptedInstruction intercepted_xsetbv{Operation::XSETBV, 3, 0xd1'01'0f, 0xff'ffff};
 inline constexpr InterceptedInstruction intercepted_invd{Operation::INVD, 2, 0x08'0f, 0xffff};
 inline constexpr InterceptedInstruction intercepted_wbinvd{Operation::WBINVD, 2, 0x09'0f, 0xffff};

@@ -2,6 +2,7 @@
 // Copyright the Bulkhead authors
 //
 // The hypervisor's table of contents, and the only file that sees both backends.
+#include "arch/x86_64/descriptor_tables.hpp"
 #include "arch/x86_64/entry.hpp"
 #include "core/boot_report.hpp"
 #include "core/boot_stages.hpp"
@@ -9,6 +10,7 @@
 #include "core/resume.hpp"
 #include "core/run_cpu.hpp"
 #include "svm/backend.hpp"
+#include "vmx/backend.hpp"
 
 namespace bulkhead {
 
@@ -20,6 +22,29 @@ void run_cpu_of_this_vendor(u32 index) {
     switch (this_vendor()) {
     case Vendor::Amd:
         run_cpu<svm::Backend>(index, cpu_plans[index].resources);
+    case Vendor::Intel:
+        run_cpu<vmx::Backend>(index, cpu_plans[index].resources);
+    }
+    __builtin_unreachable();
+}
+
+template <class B> [[noreturn]] void resume(B& backend) {
+    RunLoop<B> loop(backend);
+    loop.abandon();
+    loop.run();
+}
+
+/// What of booting depends on the vendor. The second-stage tables are made as the CPU can walk them.
+SecondStageMaker prepare_vendor(PagingCapabilities host) {
+    const MsrConditions conditions = common_msr_conditions();
+    switch (this_vendor()) {
+    case Vendor::Amd:
+        svm::Backend::prepare_shared(conditions);
+        return svm::Backend::second_stage(host);
+    case Vendor::Intel:
+        vmx::Backend::prepare_shared(conditions);
+        use_double_fault_stack();
+        return vmx::Backend::second_stage(host);
     }
     __builtin_unreachable();
 }
@@ -28,11 +53,10 @@ void run_cpu_of_this_vendor(u32 index) {
 
 void resume_without_guest(u32) {
     switch (this_vendor()) {
-    case Vendor::Amd: {
-        RunLoop<svm::Backend> loop(svm::this_backend());
-        loop.abandon();
-        loop.run();
-    }
+    case Vendor::Amd:
+        resume(svm::this_backend());
+    case Vendor::Intel:
+        resume(vmx::this_backend());
     }
     __builtin_unreachable();
 }
@@ -47,13 +71,12 @@ extern "C" [[noreturn]] void hv_main(const BootInfo& handed_over) {
     take_boot_info(handed_over);
     start_console();
     prepare_exceptions();
-    decide_vendor(svm::Backend::detect());
+    decide_vendor(reason_against(svm::Backend::detect()), reason_against(vmx::Backend::detect()));
     MachineBuilder builder(machine.boot);
     or_halt("memory", builder.take_over_memory());
     or_halt("guests", builder.create_objects());
     calibrate_clocks();
-    svm::Backend::prepare_shared(common_msr_conditions());
-    or_halt("page tables", builder.build_tables({make_second_stage<NptFormat>, make_parked_stage<NptFormat>}));
+    or_halt("page tables", builder.build_tables(prepare_vendor(paging_capabilities())));
     builder.seal();
     cpu_plans = builder.plans();
     start_guest_clocks(); // before any CPU can start a guest, or give one up

@@ -13,7 +13,7 @@
 namespace bulkhead {
 
 /// Builds the guest if this core runs its first vCPU, and puts the vCPU at its start. The guest's other vCPUs wait.
-template <Backend B> void prepare_vcpu(B& backend, Vcpu& core) {
+template <Backend B> [[clang::minsize]] void prepare_vcpu(B& backend, Vcpu& core) {
     prepare_vcpu_state(this_cpu(), core);
     backend.set_parked(true);
     if (core.id != 0)
@@ -29,7 +29,7 @@ template <Backend B> void prepare_vcpu(B& backend, Vcpu& core) {
 }
 
 /// `index`: in BootInfo::cpus. On the CPU's final tables and stack.
-template <Backend B> [[noreturn]] void run_cpu(u32 index, const CpuResources& resources) {
+template <Backend B> [[noreturn, clang::minsize]] void run_cpu(u32 index, const CpuResources& resources) {
     Cpu& cpu = *new (&this_cpu()) Cpu;
     cpu.index = index;
     cpu.core = &machine.cores[index];

@@ -23,6 +23,7 @@ constexpr u32 cpuid_arch_capabilities = 1u << 29; // CPUID 7 EDX
 
 void initialize_cpu(Cpu& cpu) {
     build_gdt(cpu.gdt, cpu.tss);
+    cpu.tss.ist[0] = layout::per_cpu_fault_stack + layout::per_cpu_fault_stack_size;
     load_descriptor_tables(cpu.gdt);
     // EM and TS are clear: the guest's FPU state stays in the CPU, and its XSETBV is executed here.
     arch::write_cr0((arch::read_cr0() | cr0::WP | cr0::NE | cr0::MP) & ~(cr0::EM | cr0::TS | cr0::CD | cr0::NW));

@@ -43,7 +43,7 @@ public:
     }
 
     /// The core's guest, if it has one, runs no more: stopped or failed by whoever called this.
-    void leave() {
+    [[clang::minsize]] void leave() {
         if (!core_.running.load())
             return;
         backend_.set_parked(true);
@@ -110,6 +110,7 @@ private:
         case TripleFault:
             return fail(exit, "triple fault", 0);
         case EntryFailure:
+            backend_.explain_refusal(core_);
             return fail(exit, "the CPU refused the guest's state", exit.raw[0]);
         case Unknown:
             return fail(exit, "exit that nothing of ours asks for", exit.raw[0]);
@@ -150,16 +151,16 @@ private:
             stop(power == PowerRequest::Reset ? StopReason::Reset : StopReason::PowerOff);
     }
 
-    void on_msr_read(const VmExit& exit);
-    void on_msr_write(const VmExit& exit);
+    [[clang::minsize]] void on_msr_read(const VmExit& exit);
+    [[clang::minsize]] void on_msr_write(const VmExit& exit);
     void write_apic(const VmExit& exit, u32 number, u64 value);
-    void on_string_io(const VmExit& exit);
+    [[clang::minsize]] void on_string_io(const VmExit& exit);
     void on_second_stage_fault(const VmExit& exit);
-    void on_control_register(const VmExit& exit);
-    std::expected<RamOperand, GuestFault> locate_word(const Instruction& instruction);
-    void finish(const EmulationResult& result, const VmExit& exit, unsigned length);
-    void write_tsc(u64 value);
-    void apply(const ControlUpdate& update);
+    [[clang::minsize]] void on_control_register(const VmExit& exit);
+    [[clang::minsize]] std::expected<RamOperand, GuestFault> locate_word(const Instruction& instruction);
+    [[clang::minsize]] void finish(const EmulationResult& result, const VmExit& exit, unsigned length);
+    [[clang::minsize]] void write_tsc(u64 value);
+    [[clang::minsize]] void apply(const ControlUpdate& update);
 
     [[gnu::noinline]] void on_hypercall(u64 next_rip) {
         // Only kernels: a process of the guest's could otherwise ask in its name.
@@ -169,7 +170,7 @@ private:
             cpu_.registers.rax() = hypercall(core_, cpu_.registers);
     }
 
-    void on_ignored(const VmExit& exit) {
+    [[clang::minsize]] void on_ignored(const VmExit& exit) {
         const Result<Instruction> instruction = fetch();
         if (!instruction)
             return fail(exit, instruction.error().what, instruction.error().value);
@@ -178,7 +179,7 @@ private:
         backend_.advance(backend_.rip() + instruction->length);
     }
 
-    void on_xsetbv(const VmExit& exit) {
+    [[clang::minsize]] void on_xsetbv(const VmExit& exit) {
         const Registers& registers = cpu_.registers;
         const u64 value = registers.edx_eax();
         if ((backend_.controls().cr4 & cr4::OSXSAVE) == 0) // TCG exits before it looks
@@ -197,7 +198,7 @@ private:
         serve_requests();
     }
 
-    void serve_requests() {
+    [[clang::minsize]] void serve_requests() {
         const u32 requests = core_.requests.exchange(0);
         if ((requests & request_stop) != 0)
             leave();
@@ -217,7 +218,7 @@ private:
     /// Moves RIP behind the intercepted instruction. False: the guest is to be entered as it is, since the instruction
     /// is not there any more, or it was stopped.
     [[gnu::always_inline]] bool complete(u64 next_rip, const InterceptedInstruction& expected) {
-        if (next_rip == 0) {
+        if (!B::reports_next_rip && next_rip == 0) {
             const u64 rip = backend_.rip();
             unsigned length = 0;
             if (backend_.is_common_code()) [[likely]]
@@ -238,7 +239,7 @@ private:
         return complete(next_rip, expected);
     }
 
-    [[gnu::noinline]] unsigned decode_length(Operation expected) {
+    [[gnu::noinline, clang::minsize]] unsigned decode_length(Operation expected) {
         const Result<unsigned> length =
             instruction_length(core_.guest->memory, backend_.paging(), code_location(backend_), expected);
         if (!length)
@@ -246,7 +247,7 @@ private:
         return length.value_or(0);
     }
 
-    Result<Instruction> fetch() { return fetch_and_decode(core_.guest->memory, backend_); }
+    [[clang::minsize]] Result<Instruction> fetch() { return fetch_and_decode(core_.guest->memory, backend_); }
 
     void inject(GuestException exception) {
         ++core_.injected;
@@ -255,22 +256,22 @@ private:
     }
 
     /// A fault of an access that we made in the guest's place.
-    void inject_fault(const GuestFault& fault, const VmExit& exit);
-    void shut_down();
+    [[clang::minsize]] void inject_fault(const GuestFault& fault, const VmExit& exit);
+    [[clang::minsize]] void shut_down();
 
-    void update_cpuid() {
+    [[clang::minsize]] void update_cpuid() {
         cpu_.vcpu.cpuid.update({.cr4 = guest_controls(backend_, cpu_.vcpu).cr4,
                                 .xcr0 = has_xsave() ? arch::read_xcr0() : 1,
                                 .apic_enabled = true});
     }
     [[nodiscard]] bool has_xsave() const { return cpu_.vcpu.cpuid.xcr0_mask() != 0; }
 
-    void stop(StopReason reason) {
+    [[clang::minsize]] void stop(StopReason reason) {
         begin_stop(*core_.guest, reason, core_);
         leave();
     }
 
-    [[gnu::noinline]] void fail(const VmExit& exit, std::string_view what, u64 value) {
+    [[gnu::noinline, clang::minsize]] void fail(const VmExit& exit, std::string_view what, u64 value) {
         if (!core_.running.load()) // the parked context: there is nothing to stop
             return report_parked_failure(core_, exit);
         backend_.load_rsp();

@@ -174,7 +174,8 @@ template <Backend B> void RunLoop<B>::apply(const ControlUpdate& update) {
     cpu_.vcpu.cr0_guest_bits = controls.cr0 & (cr0::CD | cr0::NW);
     cpu_.vcpu.cr4_mce = (controls.cr4 & cr4::MCE) != 0;
     backend_.set_controls({real_cr0(controls.cr0), real_cr4(controls.cr4), controls.efer});
-    backend_.intercept_control_reads(cpu_.vcpu.cr0_guest_bits != 0, !cpu_.vcpu.cr4_mce);
+    backend_.load_pdptes(core_.guest->memory);
+    backend_.show_controls(controls.cr0, controls.cr4);
     if (update.cpuid_changes)
         update_cpuid();
 }

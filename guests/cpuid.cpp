@@ -27,7 +27,7 @@ void check_hypervisor_leaves() {
     check(bit(cpuid(1).ecx, 31), "the hypervisor bit");
     check_signature(0x40000000, "BulkheadHV\0\0");
     check(cpuid(0x40000000).eax >= 0x40000010, "highest hypervisor leaf");
-    check(cpuid(0x40000010).eax > 100'000, "TSC kHz: ", cpuid(0x40000010).eax);
+    check(cpuid(0x40000010).eax > 10'000, "TSC kHz: ", cpuid(0x40000010).eax);
     check(cpuid(0x40000010).ebx > 1'000, "APIC bus kHz: ", cpuid(0x40000010).ebx);
     check_signature(0x40000100, "KVMKVMKVM\0\0\0");
     constexpr u32 clock = 1 << 3 | 1 << 24;  // CLOCKSOURCE2, CLOCKSOURCE_STABLE_BIT

@@ -5,6 +5,8 @@
 #include "arch/x86_64/control_bits.hpp"
 #include "arch/x86_64/instructions.hpp"
 #include "arch/x86_64/msr_numbers.hpp"
+#include "arch/x86_64/speculation.hpp"
+#include "core/console.hpp"
 #include "core/control_registers.hpp"
 #include "core/exception_merge.hpp"
 #include "core/machine.hpp"
@@ -75,13 +77,6 @@ void make_lfence_serializing() {
         arch::write_msr(msr::DE_CFG, arch::read_msr(msr::DE_CFG) | lfence_serialize);
 }
 
-/// Nothing that ran on this core before steers the branches of its guest (APM 2 3.2.9).
-void flush_branch_predictors() {
-    constexpr u32 ibpb = 1u << 12; // CPUID 8000_0008h EBX
-    if ((arch::cpuid(0x80000008).ebx & ibpb) != 0)
-        arch::write_msr(msr::IA32_PRED_CMD, 1);
-}
-
 /// The hypervisor's own branches are not steered by a guest's where the CPU can see to that by itself (APM 2 3.2.9);
 /// VMRUN and #VMEXIT change EFER anyway.
 u64 host_efer() {
@@ -103,6 +98,10 @@ Result<Capabilities> Backend::detect() {
         words.vm_cr = arch::read_msr(msr::VM_CR);
     }
     return decide_capabilities(words);
+}
+
+SecondStageMaker Backend::second_stage(PagingCapabilities host) {
+    return {make_second_stage<NptFormat>, make_parked_stage<NptFormat>, host};
 }
 
 void Backend::prepare_shared(MsrConditions conditions) {
@@ -164,6 +163,11 @@ void Backend::prepare_guest() {
     guest().save.g_pat = pat_reset;
 }
 
+void Backend::explain_refusal(const Vcpu& vcpu) const {
+    Log() << "guest " << vcpu.guest->name << " vCPU " << vcpu.id
+          << ": VMRUN: the CPU does not say which check of APM 2 15.5.1 failed";
+}
+
 void Backend::set_parked(bool is_parked) {
     active_ = is_parked ? &parked() : &guest();
     this_cpu().control_block = resources_.control + (is_parked ? parked_frame * page_size : 0);
@@ -192,7 +196,7 @@ void Backend::reset(const EntryState& entry) {
     save.g_pat = pat_reset;
     guest().control.vmcb_clean = 0;
     guest().control.tlb_control = TLB_FLUSH_ALL;
-    intercept_control_reads(false, true);
+    show_controls(save.cr0, cr4::PAE);
     nmi_pending_ = nmi_masked_ = stepping_over_iret_ = false;
     guest().control.intercepts.exceptions = guest_intercepts.exceptions;
     // The state that only VMLOAD loads stays in the CPU from here on: it is the guest's.
@@ -307,11 +311,13 @@ void Backend::set_controls(const ControlState& state) {
     flush_translations();
 }
 
-void Backend::intercept_control_reads(bool cr0, bool cr4) {
+void Backend::show_controls(u64 cr0, u64 cr4) {
+    const bool differs0 = cr0 != guest().save.cr0;
+    const bool differs4 = cr4 != guest().save.cr4;
     Intercepts& intercepts = guest().control.intercepts;
-    intercepts.cr_read = static_cast<u16>((cr0 ? 1 : 0) | (cr4 ? 1 << 4 : 0));
+    intercepts.cr_read = static_cast<u16>((differs0 ? 1 : 0) | (differs4 ? 1 << 4 : 0));
     // The selective intercept compares with the real CR0: it misses what changes the guest's view only.
-    intercepts.cr_write = static_cast<u16>(guest_intercepts.cr_write | (cr0 ? 1 : 0));
+    intercepts.cr_write = static_cast<u16>(guest_intercepts.cr_write | (differs0 ? 1 : 0));
     guest().control.vmcb_clean = 0;
 }
 

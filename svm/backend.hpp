@@ -5,6 +5,7 @@
 #include "arch/x86_64/instructions.hpp"
 #include "arch/x86_64/layout.hpp"
 #include "core/backend.hpp"
+#include "core/build_machine.hpp"
 #include "core/cpu.hpp"
 #include "core/instruction_fetch.hpp"
 #include "core/msr_policy.hpp"
@@ -21,9 +22,13 @@ namespace bulkhead::svm {
 class Backend {
 public:
     static constexpr const char* name = "AMD-V";
+    static constexpr bool reports_next_rip = false; ///< not every CPU
 
     /// This CPU's words, read from the hardware.
     static Result<Capabilities> detect();
+
+    /// Makes nested page tables. `host`: what the CPU's own tables can do, which nested ones are like.
+    static SecondStageMaker second_stage(PagingCapabilities host);
 
     /// Builds what all CPUs share: the permission maps. Once, on the bootstrap processor.
     static void prepare_shared(MsrConditions conditions);
@@ -44,6 +49,8 @@ public:
     }
     /// The exit that enter() returned, decoded once more.
     [[nodiscard]] VmExit last_exit() const { return decode_exit(active_->control, capabilities_.nrip_save); }
+    /// An entry was refused: says why, as far as we can tell.
+    void explain_refusal(const Vcpu& vcpu) const;
     void set_parked(bool parked);
     void release_cpu() { stgi(); }
     void reset(const EntryState& entry);
@@ -74,7 +81,8 @@ public:
     }
     [[nodiscard]] ControlState controls() const;
     void set_controls(const ControlState& state);
-    void intercept_control_reads(bool cr0, bool cr4);
+    void load_pdptes(const GuestMemory&) {} // the CPU reads them as it needs them (APM 2 15.25.10)
+    void show_controls(u64 cr0, u64 cr4);
     [[nodiscard]] std::array<SegmentState, 6> segments() const;
     [[nodiscard]] u64 cs_base() const { return guest().save.cs.base; }
     [[nodiscard]] CpuMode code_mode() const;

@@ -16,6 +16,7 @@ enum BasicReason : u16 {
     REASON_MACHINE_CHECK_ON_ENTRY = 41,
     REASON_EPT_VIOLATION = 48,
     REASON_EPT_MISCONFIGURATION = 49,
+    REASON_PREEMPTION_TIMER = 52,
 };
 /// In the exit reason: the guest was not entered (SDM 3C 27.8).
 inline constexpr u32 reason_entry_failure = 1u << 31;

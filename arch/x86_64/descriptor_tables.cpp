@@ -28,6 +28,14 @@ void build_idt() {
     }
 }
 
+u64 idt_base() { return reinterpret_cast<u64>(idt.data()); }
+
+void use_double_fault_stack() {
+    constexpr unsigned double_fault = 8;
+    const u64 handler = reinterpret_cast<u64>(exception_entries) + double_fault * exception_entry_size;
+    idt[double_fault] = InterruptGate::make(handler, code_selector, 1);
+}
+
 void load_descriptor_tables(GlobalDescriptorTable& gdt) {
     arch::load_gdt({sizeof(gdt.entries) - 1, reinterpret_cast<u64>(gdt.entries.data())});
     arch::reload_segments(code_selector, data_selector);

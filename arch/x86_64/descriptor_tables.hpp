@@ -47,8 +47,14 @@ void build_gdt(GlobalDescriptorTable& gdt, const TaskStateSegment& tss);
 /// Fills the one IDT that all CPUs share. Call it once, before any CPU loads it.
 void build_idt();
 
-/// Loads GDT, segment registers, TR and IDT on this CPU. SVM: no gate uses an IST, as TR holds the guest's TSS after an
-/// exit and the CPU would read the stack pointer from where the guest says.
+[[nodiscard]] u64 idt_base();
+
+/// From here on a double fault has a stack of its own, `ist[0]` of the TSS, so that a stack that overflowed is
+/// reported. Only under VMX, which loads the host's TR at every exit. SVM leaves the guest's: the CPU would read the
+/// stack pointer from where the guest says, so no gate uses an IST there.
+void use_double_fault_stack();
+
+/// Loads GDT, segment registers, TR and IDT on this CPU.
 void load_descriptor_tables(GlobalDescriptorTable& gdt);
 
 } // namespace bulkhead

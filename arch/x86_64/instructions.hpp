@@ -85,6 +85,8 @@ inline u64 read_dr6() {
     return value;
 }
 
+inline void write_dr6(u64 value) { asm volatile("movq %0, %%dr6" : : "r"(value)); }
+
 struct [[gnu::packed]] DescriptorTablePointer {
     u16 limit;
     u64 base;

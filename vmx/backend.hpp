@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Bulkhead authors
+#pragma once
+
+#include "arch/x86_64/control_bits.hpp"
+#include "arch/x86_64/instructions.hpp"
+#include "arch/x86_64/layout.hpp"
+#include "core/backend.hpp"
+#include "core/build_machine.hpp"
+#include "core/cpu.hpp"
+#include "core/instruction_fetch.hpp"
+#include "core/msr_policy.hpp"
+#include "vmx/capabilities.hpp"
+#include "vmx/decode.hpp"
+#include "vmx/instructions.hpp"
+
+extern "C" __attribute__((preserve_none)) void vmx_enter_guest();
+
+namespace bulkhead::vmx {
+
+/// What vmx/enter.S reads and writes.
+struct EntryFlags {
+    bool launched = false; ///< the current VMCS: VMRESUME instead of VMLAUNCH
+    bool failed = false;   ///< VMfail: the guest has not run (SDM 3C 31.2)
+};
+
+/// A vCPU on VT-x. One object a CPU, in its private mapping; it never moves.
+class Backend {
+public:
+    static constexpr const char* name = "VT-x";
+    static constexpr bool reports_next_rip = true;
+
+    /// This CPU's words, read from the hardware.
+    static Result<Capabilities> detect();
+
+    /// Makes extended page tables. `host`: what the CPU's own tables can do.
+    static SecondStageMaker second_stage(PagingCapabilities host);
+
+    /// Builds what all CPUs share: the bitmaps. Once, on the bootstrap processor.
+    static void prepare_shared(MsrConditions conditions);
+
+    /// Enters VMX operation on this CPU and prepares both control structures.
+    Result<void> start(const CpuResources& resources);
+
+    /// Runs until the next exit; decoded.
+    [[gnu::always_inline]] VmExit enter() {
+        vmx_enter_guest();
+        if (flags_.failed) [[unlikely]]
+            return refused_entry();
+        flags_.launched = true;
+        const VmExit exit = decoded();
+        // Instructions that exit are not part of an event's delivery.
+        if (exit.next_rip == 0) [[unlikely]]
+            keep_interrupted_event();
+        return exit;
+    }
+    /// The exit that enter() returned, decoded once more.
+    [[nodiscard]] VmExit last_exit() const { return flags_.failed ? refused_entry() : decoded(); }
+    /// An entry was refused: says why, as far as we can tell.
+    void explain_refusal(const Vcpu& vcpu) const;
+    void set_parked(bool parked);
+    void release_cpu();
+    void reset(const EntryState& entry);
+
+    [[nodiscard]] u64 rip() const { return vmread(Field::GUEST_RIP); }
+    [[gnu::always_inline]] void advance(u64 next_rip) {
+        vmwrite(Field::GUEST_RIP, next_rip);
+        if ((vmread(Field::GUEST_INTERRUPTIBILITY_STATE) & (BLOCKING_BY_STI | BLOCKING_BY_MOV_SS)) != 0) [[unlikely]]
+            end_interrupt_shadow();
+        if ((rflags() & (rflags::TF | rflags::RF)) != 0) [[unlikely]]
+            complete_flags();
+    }
+    [[nodiscard]] bool inject(GuestException exception);
+    void take_nmi();
+    void raise_guest_nmi();
+    void nmi_window();
+
+    [[nodiscard]] PagingState paging() const;
+    [[nodiscard]] u64 cr3() const { return vmread(Field::GUEST_CR3); }
+    [[nodiscard]] bool is_common_code() const {
+        return (vmread(Field::GUEST_CS_AR_BYTES) & cs_long) != 0 && (vmread(Field::GUEST_IA32_EFER) & efer::LMA) != 0 &&
+               (vmread(Field::GUEST_CR4) & cr4::LA57) == 0;
+    }
+    [[nodiscard]] ControlState controls() const;
+    void set_controls(const ControlState& state);
+    void load_pdptes(const GuestMemory& memory);
+    void show_controls(u64 cr0, u64 cr4);
+    [[nodiscard]] std::array<SegmentState, 6> segments() const;
+    [[nodiscard]] u64 cs_base() const { return vmread(Field::GUEST_CS_BASE); }
+    [[nodiscard]] CpuMode code_mode() const;
+    [[nodiscard]] u64 rflags() const { return vmread(Field::GUEST_RFLAGS); }
+    void set_rflags(u64 value) { vmwrite(Field::GUEST_RFLAGS, value); }
+    void load_rsp() { this_cpu().registers.rsp() = vmread(Field::GUEST_RSP); }
+    void store_rsp() { vmwrite(Field::GUEST_RSP, this_cpu().registers.rsp()); }
+    // CR2 stays in the CPU: the hypervisor has no page faults that it would survive.
+    [[nodiscard]] u64 cr2() const { return arch::read_cr2(); }
+    void set_cr2(u64 value) { arch::write_cr2(value); }
+    void set_tsc_offset(u64 value);
+    [[nodiscard]] u64 tsc_offset() const { return vmread(Field::TSC_OFFSET); }
+    [[nodiscard]] u64 guest_tsc() const { return arch::read_tsc() + tsc_offset(); }
+    [[nodiscard]] bool take_debug_exception();
+    static constexpr const InterceptedInstruction& hypercall_instruction() { return intercepted_vmcall; }
+
+private:
+    static constexpr u64 cs_long = 1u << 13; ///< access rights: L
+
+    void make_current(bool parked);
+    void write_controls(u64 ept_pointer, u16 vpid);
+    void write_host_state();
+    void prepare_parked();
+    void prepare_guest();
+    [[gnu::always_inline]] VmExit decoded() const {
+        return decode_exit(static_cast<u32>(vmread(Field::VM_EXIT_REASON)), rip(), vmread);
+    }
+    static VmExit refused_entry();
+    void end_interrupt_shadow();
+    void complete_flags();
+    void keep_interrupted_event();
+    void flush_translations();
+
+    EntryFlags flags_;                   // vmx/enter.S: must be first
+    std::array<bool, 2> was_launched_{}; // of the VMCS that is not current: guest's, parked context's
+    bool parked_is_current_ = false;
+    bool nmi_pending_ = false;
+    CpuResources resources_;
+    Capabilities capabilities_;
+};
+
+static_assert(bulkhead::Backend<Backend>);
+
+/// This CPU's.
+inline Backend& this_backend() { return *reinterpret_cast<Backend*>(layout::per_cpu_vendor); }
+static_assert(sizeof(Backend) <= layout::per_cpu_data + layout::per_cpu_data_size - layout::per_cpu_vendor);
+
+} // namespace bulkhead::vmx
