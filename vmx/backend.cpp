@@ -271,11 +271,16 @@ void Backend::reset(const EntryState& entry) {
     reset_own_msrs(capabilities_.has(SECONDARY_ENABLE_RDTSCP));
 }
 
-VmExit Backend::refused_entry() {
-    VmExit exit;
-    exit.reason = ExitReason::EntryFailure;
-    exit.raw[0] = vmread(Field::VM_INSTRUCTION_ERROR);
-    return exit;
+ExitReason Backend::take_other_exit(u32 reason) {
+    keep_interrupted_event(reason);
+    return reason == REASON_EXCEPTION_OR_NMI ? decode_exception(static_cast<u32>(vmread(Field::VM_EXIT_INTR_INFO)))
+                                             : decode_reason(reason);
+}
+
+VmExit Backend::last_exit() const {
+    if (flags_.failed)
+        return refused_entry(vmread(Field::VM_INSTRUCTION_ERROR));
+    return decode_exit(exit_reason(), rip(), vmread);
 }
 
 void Backend::explain_refusal(const Vcpu& vcpu) const {
@@ -319,11 +324,10 @@ bool Backend::inject(GuestException exception) {
 
 // SDM 3C 28.2.4: an event whose delivery exited goes on with the next entry. An IRET that exited with a fault of its
 // own had ended the blocking of NMIs already (28.2.3).
-void Backend::keep_interrupted_event() {
+void Backend::keep_interrupted_event(u32 reason) {
     constexpr u32 meaningful = 0x80000fff;
     const u32 event = static_cast<u32>(vmread(Field::IDT_VECTORING_INFO)) & meaningful;
     if ((event & interruption_valid) == 0) {
-        const u32 reason = static_cast<u32>(vmread(Field::VM_EXIT_REASON));
         const u64 words = reason == REASON_EPT_VIOLATION      ? vmread(Field::EXIT_QUALIFICATION)
                           : reason == REASON_EXCEPTION_OR_NMI ? vmread(Field::VM_EXIT_INTR_INFO)
                                                               : 0;
@@ -341,7 +345,7 @@ void Backend::keep_interrupted_event() {
 
 void Backend::take_nmi() {
     const u32 nmi = interruption(2, InterruptionType::Nmi);
-    const bool is_timer = static_cast<u32>(vmread(Field::VM_EXIT_REASON)) == REASON_PREEMPTION_TIMER;
+    const bool is_timer = exit_reason() == REASON_PREEMPTION_TIMER;
     // The exit has blocked NMIs until the next IRET: the handler's.
     if (!is_timer && (static_cast<u32>(vmread(Field::VM_EXIT_INTR_INFO)) & 0x800007ff) == nmi)
         asm volatile("int $2" : : : "memory");

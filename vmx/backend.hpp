@@ -46,16 +46,13 @@ public:
     [[gnu::always_inline]] VmExit enter() {
         vmx_enter_guest();
         if (flags_.failed) [[unlikely]]
-            return refused_entry();
+            return refused_entry(0);
         flags_.launched = true;
-        const VmExit exit = decoded();
-        // Instructions that exit are not part of an event's delivery.
-        if (exit.next_rip == 0) [[unlikely]]
-            keep_interrupted_event();
-        return exit;
+        return decode_counted_exit(exit_reason(), rip(), vmread,
+                                   [this](u32 reason) { return take_other_exit(reason); });
     }
     /// The exit that enter() returned, decoded once more.
-    [[nodiscard]] VmExit last_exit() const { return flags_.failed ? refused_entry() : decoded(); }
+    [[nodiscard]] VmExit last_exit() const;
     /// An entry was refused: says why, as far as we can tell.
     void explain_refusal(const Vcpu& vcpu) const;
     void set_parked(bool parked);
@@ -109,13 +106,17 @@ private:
     void write_host_state();
     void prepare_parked();
     void prepare_guest();
-    [[gnu::always_inline]] VmExit decoded() const {
-        return decode_exit(static_cast<u32>(vmread(Field::VM_EXIT_REASON)), rip(), vmread);
+    [[nodiscard]] static u32 exit_reason() { return static_cast<u32>(vmread(Field::VM_EXIT_REASON)) & reason_number; }
+    ExitReason take_other_exit(u32 reason);
+    [[gnu::always_inline]] static VmExit refused_entry(u64 error) {
+        VmExit exit;
+        exit.reason = ExitReason::EntryFailure;
+        exit.raw[0] = error;
+        return exit;
     }
-    static VmExit refused_entry();
     void end_interrupt_shadow();
     void complete_flags();
-    void keep_interrupted_event();
+    void keep_interrupted_event(u32 reason);
     void flush_translations();
 
     EntryFlags flags_;                   // vmx/enter.S: must be first

@@ -11,6 +11,7 @@ namespace bulkhead::vmx {
 enum BasicReason : u16 {
     REASON_EXCEPTION_OR_NMI = 0,
     REASON_CPUID = 10,
+    REASON_VMCALL = 18,
     REASON_IO_INSTRUCTION = 30,
     REASON_INVALID_GUEST_STATE = 33,
     REASON_MACHINE_CHECK_ON_ENTRY = 41,
@@ -20,6 +21,8 @@ enum BasicReason : u16 {
 };
 /// In the exit reason: the guest was not entered (SDM 3C 27.8).
 inline constexpr u32 reason_entry_failure = 1u << 31;
+/// Bits 30:16 say where the exit came from: an enclave, a bus lock.
+inline constexpr u32 reason_number = reason_entry_failure | 0xffff;
 
 /// Exit qualification of an I/O instruction: SDM 3C table 28-5.
 constexpr IoAccess decode_io(u64 qualification) {
@@ -50,9 +53,10 @@ ExitReason decode_reason(u32 reason);
 /// Whether the exit came from an instruction, and so has a VM-exit instruction length (SDM 3C 28.2.5).
 bool is_from_instruction(ExitReason reason);
 
-/// Everything beyond the exits whose cost is counted. raw: the exit reason, the exit qualification, and the
-/// guest-physical address or the interruption information.
-template <class Reader> [[gnu::noinline]] VmExit decode_other_exit(u32 reason, u64 rip, Reader&& read) {
+/// What the guest did, in full. `reason` is the VMCS's exit reason, `rip` the guest's; `read(Field) -> u64` is VMREAD,
+/// called only for fields that are needed. raw: the exit reason, the exit qualification, and the guest-physical address
+/// or the interruption information.
+template <class Reader> VmExit decode_exit(u32 reason, u64 rip, Reader&& read) {
     VmExit exit;
     exit.reason = decode_reason(reason);
     exit.raw[0] = reason;
@@ -68,24 +72,29 @@ template <class Reader> [[gnu::noinline]] VmExit decode_other_exit(u32 reason, u
         exit.raw[2] = read(Field::GUEST_PHYSICAL_ADDRESS);
         if (exit.reason == ExitReason::SecondStageFault)
             exit.fault = decode_ept_violation(exit.raw[1], exit.raw[2]);
+    } else if (reason == REASON_IO_INSTRUCTION) {
+        exit.io = decode_io(exit.raw[1]);
     }
     if (has_length)
         exit.next_rip = rip + read(Field::VM_EXIT_INSTRUCTION_LEN);
     return exit;
 }
 
-/// What the guest did. `reason` is the VMCS's exit reason, `rip` the guest's; `read(Field) -> u64` is VMREAD, called
-/// only for fields that are needed.
-template <class Reader> [[gnu::always_inline]] inline VmExit decode_exit(u32 reason, u64 rip, Reader&& read) {
-    // Port accesses and CPUID first: they are the exits whose cost is counted.
+/// The exits whose cost is counted, in registers: reason, next_rip and io of CPUID, port accesses and hypercalls. Of
+/// all others the reason alone, by `other(reason) -> ExitReason`.
+template <class Reader, class Other>
+[[gnu::always_inline]] inline VmExit decode_counted_exit(u32 reason, u64 rip, Reader&& read, Other&& other) {
     VmExit exit;
     if (reason == REASON_CPUID) {
         exit.reason = ExitReason::Cpuid;
     } else if (reason == REASON_IO_INSTRUCTION) {
         exit.reason = ExitReason::Io;
         exit.io = decode_io(read(Field::EXIT_QUALIFICATION));
+    } else if (reason == REASON_VMCALL) {
+        exit.reason = ExitReason::Hypercall;
     } else {
-        return decode_other_exit(reason, rip, read);
+        exit.reason = other(reason);
+        return exit;
     }
     exit.next_rip = rip + read(Field::VM_EXIT_INSTRUCTION_LEN);
     return exit;

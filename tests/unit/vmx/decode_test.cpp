@@ -124,6 +124,14 @@ VmExit exit_of(u32 reason, std::map<Field, u64> values) {
     return exit;
 }
 
+/// The same of the exits whose cost is counted.
+VmExit counted_exit_of(u32 reason, std::map<Field, u64> values) {
+    Fields fields{std::move(values), {}};
+    const VmExit exit = decode_counted_exit(reason, rip, fields, decode_reason);
+    CHECK(fields.read.size() == fields.values.size());
+    return exit;
+}
+
 ExitReason exception(u32 info) {
     return exit_of(0, {{Field::EXIT_QUALIFICATION, 0}, {Field::VM_EXIT_INTR_INFO, info}}).reason;
 }
@@ -174,10 +182,16 @@ TEST_CASE("VMX exits: a failed entry") {
     CHECK(decode_reason(1u << 27 | 52) == Nmi);
 }
 
-TEST_CASE("VMX exits: CPUID reads nothing but the length") {
-    const VmExit exit = exit_of(10, {{Field::VM_EXIT_INSTRUCTION_LEN, 2}});
-    CHECK(exit.reason == Cpuid);
-    CHECK(exit.next_rip == rip + 2);
+TEST_CASE("VMX exits: those whose cost is counted read nothing but what they need") {
+    const VmExit cpuid = counted_exit_of(10, {{Field::VM_EXIT_INSTRUCTION_LEN, 2}});
+    CHECK(cpuid.reason == Cpuid);
+    CHECK(cpuid.next_rip == rip + 2);
+    const VmExit vmcall = counted_exit_of(18, {{Field::VM_EXIT_INSTRUCTION_LEN, 3}});
+    CHECK(vmcall.reason == Hypercall);
+    CHECK(vmcall.next_rip == rip + 3);
+    const VmExit other = counted_exit_of(48, {});
+    CHECK(other.reason == SecondStageFault);
+    CHECK(other.next_rip == 0);
 }
 
 TEST_CASE("VMX exits: the bits of a port access") {
@@ -198,7 +212,7 @@ TEST_CASE("VMX exits: the bits of a port access") {
                           Case{0x01f0'0039, 0x1f0, 2, true, true, true}}) { // rep insw
         INFO("qualification " << std::hex << c.qualification);
         const VmExit exit =
-            exit_of(30, {{Field::EXIT_QUALIFICATION, c.qualification}, {Field::VM_EXIT_INSTRUCTION_LEN, 1}});
+            counted_exit_of(30, {{Field::EXIT_QUALIFICATION, c.qualification}, {Field::VM_EXIT_INSTRUCTION_LEN, 1}});
         CHECK(exit.reason == Io);
         CHECK(exit.io.port == c.port);
         CHECK(exit.io.size == c.size);
