@@ -31,10 +31,9 @@ struct Cpu {
     HostPhysical control_block; ///< what the next entry runs: the guest's, or the parked context's
     u32 index = 0;              ///< in BootInfo::cpus
     u32 apic_id = 0;
-    Vcpu* core = nullptr;       ///< the public part
-    u64 nmis = 0;               ///< that reached the host's handler
-    void (*on_nmi)() = nullptr; ///< VMX: what each of them does, so that the next entry ends at once
-    bool in_failure = false;    ///< this CPU is writing its failure record: a second fault only halts
+    Vcpu* core = nullptr;    ///< the public part
+    u64 nmis = 0;            ///< that reached the host's handler
+    bool in_failure = false; ///< this CPU is writing its failure record: a second fault only halts
     VcpuState vcpu;
     GlobalDescriptorTable gdt;
     TaskStateSegment tss;

@@ -58,8 +58,7 @@ extern "C" void handle_exception(const ExceptionFrame& frame) {
         if (!own_tables)
             return;
         ++this_cpu().nmis;
-        if (this_cpu().on_nmi != nullptr)
-            this_cpu().on_nmi();
+        nmi_outside_of_guest();
         return;
     }
     if (!own_tables)

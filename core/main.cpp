@@ -61,6 +61,11 @@ void resume_without_guest(u32) {
     __builtin_unreachable();
 }
 
+void nmi_outside_of_guest() {
+    if (this_vendor() == Vendor::Intel) // AMD-V holds it back while it would be in the way
+        vmx::this_backend().end_next_entry();
+}
+
 extern "C" [[noreturn]] void ap_main(u32 index) {
     report_arrival();
     run_cpu_of_this_vendor(index);

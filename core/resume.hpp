@@ -10,4 +10,7 @@ namespace bulkhead {
 /// CPU's.
 [[noreturn]] void resume_without_guest(u32 index);
 
+/// An NMI came to the hypervisor itself, anywhere in it. In core/main.cpp, as only one vendor has to do something.
+void nmi_outside_of_guest();
+
 } // namespace bulkhead

@@ -102,9 +102,6 @@ void set_bit(Field field, u32 bit, bool value) {
     vmwrite(field, value ? now | bit : now & ~u64{bit});
 }
 
-/// An NMI that arrives outside of the guest must not wait for its next exit: the next entry ends at once.
-void end_next_entry() { set_bit(Field::PIN_BASED_VM_EXEC_CONTROL, PIN_VMX_PREEMPTION_TIMER, true); }
-
 void enable_vmx(const Capabilities& capabilities) {
     using namespace msr::feature_control;
     if (capabilities.must_unlock)
@@ -157,7 +154,7 @@ Result<void> Backend::start(const CpuResources& resources) {
     make_current(false);
     prepare_guest();
     make_current(true);
-    this_cpu().on_nmi = end_next_entry;
+    is_started_ = true;
     return {};
 }
 
@@ -244,8 +241,13 @@ void Backend::set_parked(bool parked) {
     end_next_entry();
 }
 
+void Backend::end_next_entry() {
+    if (is_started_)
+        set_bit(Field::PIN_BASED_VM_EXEC_CONTROL, PIN_VMX_PREEMPTION_TIMER, true);
+}
+
 void Backend::release_cpu() {
-    this_cpu().on_nmi = nullptr;
+    is_started_ = false;
     vmxoff(); // INIT is blocked in VMX operation (SDM 3C 24.8)
 }
 

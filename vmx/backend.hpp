@@ -57,6 +57,8 @@ public:
     void explain_refusal(const Vcpu& vcpu) const;
     void set_parked(bool parked);
     void release_cpu();
+    /// An NMI that arrives outside of the guest must not wait for its next exit: the next entry ends at once.
+    void end_next_entry();
     void reset(const EntryState& entry);
 
     [[nodiscard]] u64 rip() const { return vmread(Field::GUEST_RIP); }
@@ -122,6 +124,7 @@ private:
     EntryFlags flags_;                   // vmx/enter.S: must be first
     std::array<bool, 2> was_launched_{}; // of the VMCS that is not current: guest's, parked context's
     bool parked_is_current_ = false;
+    bool is_started_ = false; ///< a VMCS is current
     bool nmi_pending_ = false;
     CpuResources resources_;
     Capabilities capabilities_;
