@@ -119,7 +119,7 @@ void write_revision(u64 frame, u32 revision) {
 
 Result<Capabilities> Backend::detect() {
     const auto host = [](u32 leaf, u32 subleaf) { return arch::cpuid(leaf, subleaf); };
-    return decide_capabilities(read_capability_words(host, arch::read_msr));
+    return decide_capabilities(read_capability_words(host, [](u32 number) { return arch::read_msr(number); }));
 }
 
 SecondStageMaker Backend::second_stage(PagingCapabilities host) {
@@ -282,7 +282,7 @@ ExitReason Backend::take_other_exit(u32 reason) {
 VmExit Backend::last_exit() const {
     if (flags_.failed)
         return refused_entry(vmread(Field::VM_INSTRUCTION_ERROR));
-    return decode_exit(exit_reason(), rip(), vmread);
+    return decode_exit(exit_reason(), rip(), read_field);
 }
 
 void Backend::explain_refusal(const Vcpu& vcpu) const {
@@ -292,7 +292,7 @@ void Backend::explain_refusal(const Vcpu& vcpu) const {
     };
     if (flags_.failed)
         say("VM-instruction error", instruction_error_name(vmread(Field::VM_INSTRUCTION_ERROR)));
-    for_each_violation(read_guest_state(capabilities_, vmread), say);
+    for_each_violation(read_guest_state(capabilities_, read_field), say);
 }
 
 void Backend::end_interrupt_shadow() {

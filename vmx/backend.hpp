@@ -48,7 +48,7 @@ public:
         if (flags_.failed) [[unlikely]]
             return refused_entry(0);
         flags_.launched = true;
-        return decode_counted_exit(exit_reason(), rip(), vmread,
+        return decode_counted_exit(exit_reason(), rip(), read_field,
                                    [this](u32 reason) { return take_other_exit(reason); });
     }
     /// The exit that enter() returned, decoded once more.

@@ -34,6 +34,8 @@ inline void vmxoff() { asm volatile("vmxoff" : : : "memory", "cc"); }
     asm volatile("vmread %1, %0" : "=r"(value) : "r"(u64{static_cast<u32>(field)}) : "cc");
     return value;
 }
+/// VMREAD as a value, so that who takes it as a parameter does not call it through a pointer.
+inline constexpr auto read_field = [](Field field) { return vmread(field); };
 [[gnu::always_inline]] inline void vmwrite(Field field, u64 value) {
     asm volatile("vmwrite %0, %1" : : "r"(value), "r"(u64{static_cast<u32>(field)}) : "memory", "cc");
 }

@@ -15,7 +15,8 @@ tool() { command -v "$1-19" || command -v "$1"; }
 indirect='
     GuestCpuid|read_valid_leaf CpuidSource.*__invoke
     SerialPort.*receive        console.*on_key
-    msr_map6encode             msr_map12svm_position
+    msr_map6encode             msr_map12(svm|vmx)_position
+    explain_refusal            3vmx.*__invoke
     MachineBuilder             make_(second|parked)_stage
     ^continue_on_stack$        -
     call_reset_system          -
@@ -27,6 +28,8 @@ assembly='
     ap_entry          0
     continue_on_stack 0
     svm_enter_guest   8
+    vmx_enter_guest   8
+    vmx_exit          8
     exception_entries 200
     exception_common  0
 '
