@@ -190,7 +190,7 @@ TEST_CASE("VMX exits: those whose cost is counted read nothing but what they nee
     CHECK(vmcall.reason == Hypercall);
     CHECK(vmcall.next_rip == rip + 3);
     const VmExit other = counted_exit_of(48, {});
-    CHECK(other.reason == SecondStageFault);
+    CHECK(other.reason == ExitReason::SecondStageFault);
     CHECK(other.next_rip == 0);
 }
 
