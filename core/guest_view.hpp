@@ -27,7 +27,7 @@ template <class B> CodeLocation code_location(const B& backend) {
 }
 
 /// For an instruction with operands in memory. The segments are collected only where it depends on one.
-template <class B> GuestView guest_view(const GuestMemory& memory, const B& backend, const Instruction& instruction) {
+template <class B> [[clang::minsize]] GuestView guest_view(const GuestMemory& memory, const B& backend, const Instruction& instruction) {
     GuestView view{.memory = memory, .paging = backend.paging(), .mode = backend.code_mode()};
     if (view.mode != CpuMode::bits64 || instruction.segment == SegmentName::FS ||
         instruction.segment == SegmentName::GS)
@@ -36,7 +36,7 @@ template <class B> GuestView guest_view(const GuestMemory& memory, const B& back
 }
 
 /// The instruction at RIP, whatever it is.
-template <class B> Result<Instruction> fetch_and_decode(const GuestMemory& memory, const B& backend) {
+template <class B> [[clang::minsize]] Result<Instruction> fetch_and_decode(const GuestMemory& memory, const B& backend) {
     if (backend.is_common_code())
         if (const FetchedCode bytes = fetch_instruction_fast(memory, backend.cr3(), backend.rip()); bytes.size != 0)
             return decode(bytes.span(), CpuMode::bits64);

@@ -30,10 +30,7 @@ template <Backend B> [[clang::minsize]] void prepare_vcpu(B& backend, Vcpu& core
 
 /// `index`: in BootInfo::cpus. On the CPU's final tables and stack.
 template <Backend B> [[noreturn, clang::minsize]] void run_cpu(u32 index, const CpuResources& resources) {
-    Cpu& cpu = *new (&this_cpu()) Cpu;
-    cpu.index = index;
-    cpu.core = &machine.cores[index];
-    initialize_cpu(cpu);
+    Cpu& cpu = initialize_cpu(index);
     B& backend = *new (reinterpret_cast<void*>(layout::per_cpu_vendor)) B;
     if (const Result<void> started = backend.start(resources); !started)
         halt_boot("a CPU cannot run guests", started.error());

@@ -2,6 +2,8 @@
 // Copyright the Bulkhead authors
 #include "core/run_cpu_steps.hpp"
 
+#include <new>
+
 #include "arch/x86_64/control_bits.hpp"
 #include "arch/x86_64/descriptor_tables.hpp"
 #include "arch/x86_64/hardware.hpp"
@@ -21,7 +23,10 @@ constexpr u32 cpuid_xsave = 1u << 26;             // CPUID 1 ECX
 constexpr u32 cpuid_arch_capabilities = 1u << 29; // CPUID 7 EDX
 } // namespace
 
-void initialize_cpu(Cpu& cpu) {
+Cpu& initialize_cpu(u32 index) {
+    Cpu& cpu = *new (&this_cpu()) Cpu;
+    cpu.index = index;
+    cpu.core = &machine.cores[index];
     build_gdt(cpu.gdt, cpu.tss);
     cpu.tss.ist[0] = layout::per_cpu_fault_stack + layout::per_cpu_fault_stack_size;
     load_descriptor_tables(cpu.gdt);
@@ -39,6 +44,7 @@ void initialize_cpu(Cpu& cpu) {
     if (const Result<void> enabled = local_apic().enable(has_x2apic); !enabled)
         halt_boot("local APIC", enabled.error());
     cpu.apic_id = local_apic().id();
+    return cpu;
 }
 
 u64 host_microcode_revision() {

@@ -7,8 +7,8 @@
 
 namespace bulkhead {
 
-/// Descriptor tables, control registers and local APIC of this CPU.
-void initialize_cpu(Cpu& cpu);
+/// This CPU's private data, descriptor tables, control registers and local APIC. `index`: in BootInfo::cpus.
+Cpu& initialize_cpu(u32 index);
 
 /// What a vCPU sees of its CPU: CPUID, MSRs, APIC.
 void prepare_vcpu_state(Cpu& cpu, Vcpu& core);

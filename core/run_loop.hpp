@@ -43,7 +43,7 @@ public:
     }
 
     /// The core's guest, if it has one, runs no more: stopped or failed by whoever called this.
-    [[clang::minsize]] void leave() {
+    [[gnu::noinline, clang::minsize]] void leave() {
         if (!core_.running.load())
             return;
         backend_.set_parked(true);
@@ -198,7 +198,7 @@ private:
         serve_requests();
     }
 
-    [[clang::minsize]] void serve_requests() {
+    [[gnu::noinline, clang::minsize]] void serve_requests() {
         const u32 requests = core_.requests.exchange(0);
         if ((requests & request_stop) != 0)
             leave();
@@ -247,17 +247,17 @@ private:
         return length.value_or(0);
     }
 
-    [[clang::minsize]] Result<Instruction> fetch() { return fetch_and_decode(core_.guest->memory, backend_); }
+    [[gnu::noinline, clang::minsize]] Result<Instruction> fetch() { return fetch_and_decode(core_.guest->memory, backend_); }
 
-    void inject(GuestException exception) {
+    [[gnu::noinline, clang::minsize]] void inject(GuestException exception) {
         ++core_.injected;
         if (!backend_.inject(exception))
             shut_down();
     }
 
     /// A fault of an access that we made in the guest's place.
-    [[clang::minsize]] void inject_fault(const GuestFault& fault, const VmExit& exit);
-    [[clang::minsize]] void shut_down();
+    [[gnu::noinline, clang::minsize]] void inject_fault(const GuestFault& fault, const VmExit& exit);
+    [[gnu::noinline, clang::minsize]] void shut_down();
 
     [[clang::minsize]] void update_cpuid() {
         cpu_.vcpu.cpuid.update({.cr4 = guest_controls(backend_, cpu_.vcpu).cr4,
@@ -266,7 +266,7 @@ private:
     }
     [[nodiscard]] bool has_xsave() const { return cpu_.vcpu.cpuid.xcr0_mask() != 0; }
 
-    [[clang::minsize]] void stop(StopReason reason) {
+    [[gnu::noinline, clang::minsize]] void stop(StopReason reason) {
         begin_stop(*core_.guest, reason, core_);
         leave();
     }

@@ -98,7 +98,7 @@ template <Backend B> void RunLoop<B>::write_apic(const VmExit& exit, u32 number,
     if (access.kind == ApicAccess::Kind::Fault)
         return inject(general_protection);
     // Before the access is carried out: what it sends may arrive with the next entry, behind this instruction.
-    if (!complete(exit.next_rip, intercepted_wrmsr))
+    if (!complete_any(exit.next_rip, intercepted_wrmsr))
         return;
     if (access.kind == ApicAccess::Kind::Hardware)
         local_apic().write(number, access.value);

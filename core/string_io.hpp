@@ -19,7 +19,7 @@ string_io_operand(const Instruction& instruction, const GuestView& view, const R
 ///     u32 read(u16 port, unsigned size);
 ///     void write(u16 port, unsigned size, u32 value);
 template <class Ports>
-[[nodiscard]] EmulationResult emulate_string_io(const Instruction& instruction, const GuestView& view,
+[[nodiscard, clang::minsize]] EmulationResult emulate_string_io(const Instruction& instruction, const GuestView& view,
                                                 Registers& registers, u64 rflags, Ports& ports) {
     using Kind = EmulationResult::Kind;
     if (instruction.operation != Operation::INS && instruction.operation != Operation::OUTS)
