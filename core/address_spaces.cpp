@@ -12,6 +12,8 @@ namespace bulkhead {
 
 namespace {
 
+using SecondStageTable = TableWalker<IdentityAccess, FrameAllocator>;
+
 constexpr u64 entry_address = 0x000ffffffffff000;
 constexpr u64 top_level_span = u64{1} << 39;
 
@@ -177,6 +179,34 @@ Result<HostPhysical> AddressSpaces::make_cpu_root(const CpuFrames& cpu, HostPhys
     if (windows.value != 0)
         for (const u64 address : {layout::guest_ram, layout::guest_kernel, layout::guest_initrd})
             copy_slot(windows, *root, address);
+    return root;
+}
+
+Result<HostPhysical> make_second_stage(const SecondStageFormat& second_stage, FrameAllocator& frames,
+                                       const GuestMemoryMap& memory) {
+    static IdentityAccess access;
+    const Result<HostPhysical> root = SecondStageTable::create_root(access, frames);
+    if (!root)
+        return root;
+    SecondStageTable table(second_stage.format, access, frames, *root, second_stage.capabilities);
+    for (const MemoryChunk& chunk : memory.chunks())
+        if (const auto r = table.map(chunk.guest.value, chunk.host, chunk.size, {all_rights}); !r)
+            return std::unexpected(r.error());
+    using namespace guest_layout;
+    if (const auto r = table.unmap(legacy_hole.value, legacy_hole_end - legacy_hole); !r)
+        return std::unexpected(r.error());
+    return root;
+}
+
+Result<HostPhysical> make_parked_stage(const SecondStageFormat& second_stage, FrameAllocator& frames,
+                                       HostPhysical code) {
+    static IdentityAccess access;
+    const Result<HostPhysical> root = SecondStageTable::create_root(access, frames);
+    if (!root)
+        return root;
+    SecondStageTable table(second_stage.format, access, frames, *root, second_stage.capabilities);
+    if (const auto r = table.map(0, code, page_size, {read_execute}); !r)
+        return std::unexpected(r.error());
     return root;
 }
 

@@ -7,7 +7,6 @@
 
 #include "boot/boot_info.hpp"
 #include "mm/format_host.hpp"
-#include "mm/format_npt.hpp"
 #include "mm/frame_allocator.hpp"
 #include "mm/guest_memory_map.hpp"
 #include "mm/page_table.hpp"
@@ -70,33 +69,18 @@ private:
     HostPhysical common_;
 };
 
+/// A vendor's second-stage tables, and what its CPU's walker can do.
+struct SecondStageFormat {
+    const PageFormat& format;
+    PagingCapabilities capabilities;
+};
+
 /// Second-stage table of a guest: its RAM with all rights and the largest pages, without the legacy hole.
-template <class Format>
-Result<HostPhysical> make_second_stage(FrameAllocator& frames, PagingCapabilities capabilities,
-                                       const GuestMemoryMap& memory) {
-    static IdentityAccess access;
-    auto table = PageTable<Format, IdentityAccess, FrameAllocator>::create(access, frames, capabilities);
-    if (!table)
-        return std::unexpected(table.error());
-    for (const MemoryChunk& chunk : memory.chunks())
-        if (const auto mapped = table->map(chunk.guest, chunk.host, chunk.size, {all_rights}); !mapped)
-            return std::unexpected(mapped.error());
-    using namespace guest_layout;
-    if (const auto hole = table->unmap(legacy_hole, legacy_hole_end - legacy_hole); !hole)
-        return std::unexpected(hole.error());
-    return table->root();
-}
+Result<HostPhysical> make_second_stage(const SecondStageFormat& second_stage, FrameAllocator& frames,
+                                       const GuestMemoryMap& memory);
 
 /// Second-stage table of the parked context: one page at 0 to execute, nothing else.
-template <class Format>
-Result<HostPhysical> make_parked_stage(FrameAllocator& frames, PagingCapabilities capabilities, HostPhysical code) {
-    static IdentityAccess access;
-    auto table = PageTable<Format, IdentityAccess, FrameAllocator>::create(access, frames, capabilities);
-    if (!table)
-        return std::unexpected(table.error());
-    if (const auto mapped = table->map({0}, code, page_size, {read_execute}); !mapped)
-        return std::unexpected(mapped.error());
-    return table->root();
-}
+Result<HostPhysical> make_parked_stage(const SecondStageFormat& second_stage, FrameAllocator& frames,
+                                       HostPhysical code);
 
 } // namespace bulkhead

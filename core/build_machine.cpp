@@ -122,11 +122,12 @@ Result<HostPhysical> MachineBuilder::build_cpu(u32 index, HostPhysical windows, 
     return root;
 }
 
-Result<void> MachineBuilder::build_guest_tables(Guest& guest, const SecondStageMaker& make, HostPhysical parked) {
+Result<void> MachineBuilder::build_guest_tables(Guest& guest, const SecondStageFormat& second_stage,
+                                                HostPhysical parked) {
     const u64 before = frames_.used();
-    const Result<HostPhysical> second_stage = make.guest(frames_, make.capabilities, guest.memory_map);
-    if (!second_stage)
-        return std::unexpected(second_stage.error());
+    const Result<HostPhysical> root = make_second_stage(second_stage, frames_, guest.memory_map);
+    if (!root)
+        return std::unexpected(root.error());
     const u64 index = static_cast<u64>(&guest - machine.guests.data());
     const Result<HostPhysical> windows =
         spaces_.make_guest_windows(guest.memory_map, handed(machine.boot.guests)[index]);
@@ -134,17 +135,17 @@ Result<void> MachineBuilder::build_guest_tables(Guest& guest, const SecondStageM
         return std::unexpected(windows.error());
     second_stage_bytes_ += frames_.used() - before;
     for (const Vcpu* vcpu : guest.vcpus)
-        if (auto r = build_cpu(vcpu->cpu, *windows, parked, *second_stage); !r)
+        if (auto r = build_cpu(vcpu->cpu, *windows, parked, *root); !r)
             return std::unexpected(r.error());
     return {};
 }
 
-Result<void> MachineBuilder::build_tables(const SecondStageMaker& make) {
-    const Result<HostPhysical> parked = make.parked(frames_, make.capabilities, image_physical(parked_code));
+Result<void> MachineBuilder::build_tables(const SecondStageFormat& second_stage) {
+    const Result<HostPhysical> parked = make_parked_stage(second_stage, frames_, image_physical(parked_code));
     if (!parked)
         return std::unexpected(parked.error());
     for (Guest& guest : machine.guests)
-        if (auto r = build_guest_tables(guest, make, *parked); !r)
+        if (auto r = build_guest_tables(guest, second_stage, *parked); !r)
             return r;
     for (const Vcpu& core : machine.cores)
         if (core.guest == nullptr)

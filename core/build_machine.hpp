@@ -18,13 +18,6 @@ struct CpuPlan {
     CpuResources resources;
 };
 
-/// The second-stage tables of a vendor.
-struct SecondStageMaker {
-    Result<HostPhysical> (*guest)(FrameAllocator&, PagingCapabilities, const GuestMemoryMap&);
-    Result<HostPhysical> (*parked)(FrameAllocator&, PagingCapabilities, HostPhysical);
-    PagingCapabilities capabilities;
-};
-
 /// Builds everything that outlives booting, out of the pool that the loader gave.
 class MachineBuilder {
 public:
@@ -35,7 +28,7 @@ public:
     /// Cores and guests, without their tables.
     Result<void> create_objects();
     /// Second-stage tables, windows and the page tables of every CPU.
-    Result<void> build_tables(const SecondStageMaker& make);
+    Result<void> build_tables(const SecondStageFormat& second_stage);
     /// No allocation from here on.
     void seal();
 
@@ -47,7 +40,7 @@ public:
 private:
     [[nodiscard]] u64 shared_size() const;
     template <class T> std::span<T> create(u64 count);
-    Result<void> build_guest_tables(Guest& guest, const SecondStageMaker& make, HostPhysical parked);
+    Result<void> build_guest_tables(Guest& guest, const SecondStageFormat& second_stage, HostPhysical parked);
     Result<HostPhysical> build_cpu(u32 index, HostPhysical windows, HostPhysical parked, HostPhysical second_stage);
 
     FrameAllocator frames_;

@@ -35,7 +35,7 @@ template <class B> [[noreturn]] void resume(B& backend) {
 }
 
 /// What of booting depends on the vendor. The second-stage tables are made as the CPU can walk them.
-SecondStageMaker prepare_vendor(PagingCapabilities host) {
+SecondStageFormat prepare_vendor(PagingCapabilities host) {
     const MsrConditions conditions = common_msr_conditions();
     switch (this_vendor()) {
     case Vendor::Amd:

@@ -10,6 +10,7 @@
 #include "core/control_registers.hpp"
 #include "core/exception_merge.hpp"
 #include "core/machine.hpp"
+#include "mm/format_npt.hpp"
 
 namespace bulkhead::svm {
 
@@ -100,9 +101,7 @@ Result<Capabilities> Backend::detect() {
     return decide_capabilities(words);
 }
 
-SecondStageMaker Backend::second_stage(PagingCapabilities host) {
-    return {make_second_stage<NptFormat>, make_parked_stage<NptFormat>, host};
-}
+SecondStageFormat Backend::second_stage(PagingCapabilities host) { return {page_format_of<NptFormat>, host}; }
 
 void Backend::prepare_shared(MsrConditions conditions) {
     encode_svm_msr_map(msr_permissions, conditions);

@@ -27,8 +27,8 @@ public:
     /// This CPU's words, read from the hardware.
     static Result<Capabilities> detect();
 
-    /// Makes nested page tables. `host`: what the CPU's own tables can do, which nested ones are like.
-    static SecondStageMaker second_stage(PagingCapabilities host);
+    /// Nested page tables. `host`: what the CPU's own tables can do, which nested ones are like.
+    static SecondStageFormat second_stage(PagingCapabilities host);
 
     /// Builds what all CPUs share: the permission maps. Once, on the bootstrap processor.
     static void prepare_shared(MsrConditions conditions);

@@ -122,10 +122,10 @@ Result<Capabilities> Backend::detect() {
     return decide_capabilities(read_capability_words(host, [](u32 number) { return arch::read_msr(number); }));
 }
 
-SecondStageMaker Backend::second_stage(PagingCapabilities host) {
+SecondStageFormat Backend::second_stage(PagingCapabilities host) {
     const Result<Capabilities> capabilities = detect();
     host.huge_pages = capabilities && capabilities->ept_1gib_pages;
-    return {make_second_stage<EptFormat>, make_parked_stage<EptFormat>, host};
+    return {page_format_of<EptFormat>, host};
 }
 
 void Backend::prepare_shared(MsrConditions conditions) {

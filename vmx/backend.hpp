@@ -33,8 +33,8 @@ public:
     /// This CPU's words, read from the hardware.
     static Result<Capabilities> detect();
 
-    /// Makes extended page tables. `host`: what the CPU's own tables can do.
-    static SecondStageMaker second_stage(PagingCapabilities host);
+    /// Extended page tables. `host`: what the CPU's own tables can do.
+    static SecondStageFormat second_stage(PagingCapabilities host);
 
     /// Builds what all CPUs share: the bitmaps. Once, on the bootstrap processor.
     static void prepare_shared(MsrConditions conditions);

@@ -7,7 +7,7 @@
 # failed guest up and powers off; what only booting calls; the firmware's own function at power-off; what looks for the reason
 # of a refused entry, whose guest runs no more.
 set -euo pipefail
-may='^(continue_on_stack|.*(GuestCpuidC2E|GuestCpuid18set_maximum_leaves|read_valid_leaf|MachineBuilder|msr_map6encode).*|.*call_reset_system.*|.*explain_refusal.*)$'
+may='^(continue_on_stack|.*(GuestCpuidC2E|GuestCpuid18set_maximum_leaves|read_valid_leaf|MachineBuilder|TableWalker|msr_map6encode).*|.*call_reset_system.*|.*explain_refusal.*)$'
 listing=$("$(command -v llvm-objdump-19 || command -v llvm-objdump)" -d --no-show-raw-insn "$1")
 branches=$(awk '/^[0-9a-f]+ </ { name = $2; gsub(/[<>:]/, "", name) } /(call|jmp)q?[ \t]+\*/ { print name }' <<<"$listing")
 echo "indirect branches in:"

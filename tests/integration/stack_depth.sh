@@ -17,7 +17,6 @@ indirect='
     SerialPort.*receive        console.*on_key
     msr_map6encode             msr_map12(svm|vmx)_position
     explain_refusal            3vmx.*__invoke
-    MachineBuilder             make_(second|parked)_stage
     TableWalker                (LongMode|Ept)Format.*E(10can_grant|10is_present|7is_leaf|7address|10attributes|5table|4leaf)E
     ^continue_on_stack$        -
     call_reset_system          -
