@@ -4,6 +4,7 @@
 
 #include <new>
 
+#include "arch/x86_64/arch_capabilities.hpp"
 #include "arch/x86_64/control_bits.hpp"
 #include "arch/x86_64/descriptor_tables.hpp"
 #include "arch/x86_64/hardware.hpp"
@@ -18,9 +19,8 @@
 namespace bulkhead {
 
 namespace {
-constexpr u32 cpuid_x2apic = 1u << 21;            // CPUID 1 ECX
-constexpr u32 cpuid_xsave = 1u << 26;             // CPUID 1 ECX
-constexpr u32 cpuid_arch_capabilities = 1u << 29; // CPUID 7 EDX
+constexpr u32 cpuid_x2apic = 1u << 21; // CPUID 1 ECX
+constexpr u32 cpuid_xsave = 1u << 26;  // CPUID 1 ECX
 } // namespace
 
 Cpu& initialize_cpu(u32 index) {
@@ -53,11 +53,6 @@ u64 host_microcode_revision() {
     return arch::read_msr(msr::IA32_BIOS_SIGN_ID);
 }
 
-u64 host_arch_capabilities() {
-    const bool present = arch::cpuid(0).eax >= 7 && (arch::cpuid(7).edx & cpuid_arch_capabilities) != 0;
-    return present ? arch::read_msr(msr::IA32_ARCH_CAPABILITIES) : 0;
-}
-
 void prepare_vcpu_state(Cpu& cpu, Vcpu& core) {
     VcpuState& state = cpu.vcpu;
     const auto host = [](u32 leaf, u32 subleaf) { return arch::cpuid(leaf, subleaf); };
@@ -68,7 +63,7 @@ void prepare_vcpu_state(Cpu& cpu, Vcpu& core) {
     state.cpuid.update({});
     state.apic = VirtualApic(core.id);
     state.msrs = initial_msr_state(state.cpuid, local_apic().is_x2apic(), core.id == 0, host_microcode_revision(),
-                                   host_arch_capabilities());
+                                   read_arch_capabilities(host, [](u32 number) { return arch::read_msr(number); }));
     local_apic().reset_for_guest();
 }
 

@@ -25,8 +25,7 @@ void wait_for_go(Cpu& cpu);
 /// Whether the CPU is on its own tables, so that this_cpu() exists. `stack`: an address on the stack in use.
 bool on_private_stack(u64 stack);
 
-/// The host's values of MSRs that a guest's view is made of.
+/// IA32_BIOS_SIGN_ID, which a guest is shown too.
 u64 host_microcode_revision();
-u64 host_arch_capabilities();
 
 } // namespace bulkhead

@@ -2,8 +2,7 @@
 // Copyright the Bulkhead authors
 #include "vmx/capabilities.hpp"
 
-#include <algorithm>
-
+#include "arch/x86_64/arch_capabilities.hpp"
 #include "arch/x86_64/control_bits.hpp"
 
 namespace bulkhead::vmx {
@@ -131,21 +130,6 @@ Result<u32> decide_controls(const ControlWord& described, u64 allowed) {
     return set;
 }
 
-/// Large executable pages in the first and second stage at once, and a change of their size, make these CPUs raise a
-/// machine check. Linux' list, arch/x86/kernel/cpu/common.c (NO_ITLB_MULTIHIT): all of Intel's but the Atoms before
-/// Tremont's clients and Xeon Phi; later ones say IF_PSCHANGE_MC_NO.
-bool has_itlb_multihit(const CapabilityWords& words) {
-    constexpr u64 if_pschange_mc_no = 1u << 6;
-    constexpr u8 unaffected[] = {0x37, 0x4a, 0x4d,  // Silvermont
-                                 0x4c, 0x5a, 0x75,  // Airmont
-                                 0x5c, 0x5f, 0x7a,  // Goldmont, Goldmont Plus
-                                 0x86, 0x57, 0x85}; // Tremont (server), Knights Landing, Knights Mill
-    const u32 family = words.signature >> 8 & 0xf;
-    const u32 model = (words.signature >> 4 & 0xf) | (words.signature >> 12 & 0xf0);
-    return (words.arch_capabilities & if_pschange_mc_no) == 0 &&
-           !(family == 6 && std::ranges::find(unaffected, model) != std::end(unaffected));
-}
-
 } // namespace
 
 Result<Capabilities> decide_capabilities(const CapabilityWords& words) {
@@ -177,7 +161,7 @@ Result<Capabilities> decide_capabilities(const CapabilityWords& words) {
     capabilities.ept_1gib_pages = (words.at(IA32_VMX_EPT_VPID_CAP) & bit(17)) != 0;
     capabilities.ept_accessed_dirty = (words.at(IA32_VMX_EPT_VPID_CAP) & bit(21)) != 0;
     capabilities.x2apic = (words.basic_ecx & bit_of(CpuFeature::X2APIC)) != 0;
-    capabilities.itlb_multihit = has_itlb_multihit(words);
+    capabilities.itlb_multihit = has_itlb_multihit(words.signature, words.arch_capabilities);
     capabilities.physical_bits = static_cast<u8>(words.address_sizes);
     capabilities.linear_bits = static_cast<u8>(words.address_sizes >> 8);
     capabilities.preemption_timer_shift = static_cast<u8>(words.at(IA32_VMX_MISC) & 31);

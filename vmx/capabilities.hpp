@@ -4,8 +4,7 @@
 
 #include <array>
 
-#include "arch/x86_64/cpuid.hpp"
-#include "arch/x86_64/msr_numbers.hpp"
+#include "arch/x86_64/arch_capabilities.hpp"
 #include "base/result.hpp"
 #include "vmx/vmcs.hpp"
 
@@ -57,10 +56,10 @@ struct CapabilityWords {
 /// Reads the words that this CPU has; `read_msr(u32) -> u64` is called for no other (SDM 3C appendix A).
 template <class ReadMsr> CapabilityWords read_capability_words(CpuidSource cpuid, ReadMsr&& read_msr) {
     using namespace msr;
-    CapabilityWords words{
-        .signature = cpuid(1).eax, .basic_ecx = cpuid(1).ecx, .address_sizes = cpuid(0x8000'0008).eax};
-    if (has_feature(cpuid, CpuFeature::ARCH_CAPABILITIES))
-        words.arch_capabilities = read_msr(IA32_ARCH_CAPABILITIES);
+    CapabilityWords words{.signature = cpuid(1).eax,
+                          .basic_ecx = cpuid(1).ecx,
+                          .address_sizes = cpuid(0x8000'0008).eax,
+                          .arch_capabilities = read_arch_capabilities(cpuid, read_msr)};
     if ((words.basic_ecx & bit_of(CpuFeature::VMX)) == 0)
         return words;
     const auto read = [&](u32 first, u32 last, bool exists) {
