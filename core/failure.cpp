@@ -63,6 +63,16 @@ void report_parked_failure(const Vcpu& core, const VmExit& exit) {
     __builtin_trap();
 }
 
+std::string_view violation_by(const SecondStageFault& fault, GuestAddressClass where) {
+    if (where == GuestAddressClass::NotTheGuests || where == GuestAddressClass::Ram)
+        return fault.execute ? "execution outside of the guest's memory"
+               : fault.write ? "write outside of the guest's memory"
+                             : "read outside of the guest's memory";
+    if (fault.execute)
+        return "execution where there is no memory";
+    return fault.page_walk ? "page table where there is no memory" : "";
+}
+
 void report_unknown_msr(Vcpu& vcpu, ReportedMsrs& reported, u32 number, bool write) {
     ++vcpu.unknown_msrs;
     if (reported.is_new(number))

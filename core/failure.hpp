@@ -23,6 +23,9 @@ struct FailureRecord {
     PagingState paging;
 };
 
+/// Why the guest must not go on after this fault at such an address; nothing where it is an access to a device.
+std::string_view violation_by(const SecondStageFault& fault, GuestAddressClass where);
+
 /// Prints the record: guest, vCPU, RIP, reason, registers.
 void print_failure(const Vcpu& vcpu, const FailureRecord& record, const Registers& registers);
 

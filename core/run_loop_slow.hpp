@@ -183,16 +183,8 @@ template <Backend B> void RunLoop<B>::apply(const ControlUpdate& update) {
 template <Backend B> void RunLoop<B>::on_second_stage_fault(const VmExit& exit) {
     const u64 address = exit.fault.guest_physical;
     const GuestAddressClass where = core_.guest->memory_map.classify({address});
-    if (where == GuestAddressClass::NotTheGuests || where == GuestAddressClass::Ram)
-        return fail(exit,
-                    exit.fault.execute ? "execution outside of the guest's memory"
-                    : exit.fault.write ? "write outside of the guest's memory"
-                                       : "read outside of the guest's memory",
-                    address);
-    if (exit.fault.execute)
-        return fail(exit, "execution where there is no memory", address);
-    if (exit.fault.page_walk)
-        return fail(exit, "page table where there is no memory", address);
+    if (const std::string_view violation = violation_by(exit.fault, where); !violation.empty()) [[unlikely]]
+        return fail(exit, violation, address);
     const Result<Instruction> instruction = fetch();
     if (!instruction)
         return fail(exit, instruction.error().what, instruction.error().value);
