@@ -6,8 +6,8 @@
 #include "guests/lib/guest.hpp"
 #include "guests/lib/layout.h"
 
-// All RAM of the E820 map is there, is zero at first and keeps what is written; what a PC has between and above is
-// absent: reads give all ones, writes vanish.
+// All RAM of the E820 map is there, is zero at first, keeps what is written and can be executed; what a PC has between
+// and above is absent: reads give all ones, writes vanish.
 namespace bulkhead::guest {
 
 constexpr std::string_view name = GUEST_NAME;
@@ -52,6 +52,14 @@ void check_ram(Range range) {
           " on keeps what is written");
 }
 
+/// In the last page of the range, which no code was in before: a function that returns.
+void execute_in(Range range) {
+    constexpr u8 ret = 0xc3;
+    at<u8>(range.end - 1) = ret;
+    asm volatile("call *%0" : : "r"(range.end - 1) : "memory");
+    print(name, ": executed at ", Hex{range.end - 1});
+}
+
 void check_absent(u64 address) {
     at<u32>(address) = 0;
     check_equal(at<const u8>(address), 0xff, "8 bits at ", Hex{address});
@@ -75,8 +83,10 @@ void run() {
         total += range.size;
         check(end <= 0xa0000 || range.address >= 0x100000, "no RAM from 640 KiB to 1 MiB");
         check(end <= mapped, "this test sees 4 GiB only");
-        if (end <= mapped)
+        if (end <= mapped) {
             check_ram({range.address, end});
+            execute_in({range.address, end});
+        }
     }
     print(name, ": ", Size{total}, " usable");
     check(total >= 16 * MiB, "there is RAM");
