@@ -153,8 +153,10 @@ struct BootInfo {
 
 /// Bytes of the pool: 4 MiB, 128 KiB for each CPU, and what second-stage tables and the windows onto guests' memory
 /// need of tables, 1 MiB a guest and 16 KiB for each GiB of RAM. `guest_memory` is the RAM of all guests together.
-constexpr u64 pool_size(u64 cpus, u64 guests, u64 guest_memory) {
-    return align_up(4 * MiB + cpus * 128 * KiB + guests * MiB + (guest_memory / GiB + guests) * 16 * KiB,
+/// `spare_tables`: one for each of its 2 MiB as well (arch/x86_64/arch_capabilities.hpp).
+constexpr u64 pool_size(u64 cpus, u64 guests, u64 guest_memory, bool spare_tables) {
+    return align_up(4 * MiB + cpus * 128 * KiB + guests * MiB + (guest_memory / GiB + guests) * 16 * KiB +
+                        (spare_tables ? guest_memory / large_page_size * page_size : 0),
                     large_page_size);
 }
 

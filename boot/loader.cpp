@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "arch/x86_64/arch_capabilities.hpp"
 #include "arch/x86_64/instructions.hpp"
 #include "boot/hypervisor_image.hpp"
 #include "boot/quiesce.hpp"
@@ -17,6 +18,13 @@ constexpr std::string_view configuration_file = "bulkhead.toml";
 
 /// What the firmware and the hand-off area may still need when guests have got their memory.
 constexpr u64 reserve_size = 8 * MiB;
+
+/// As the hypervisor will find (vmx/capabilities.hpp).
+bool needs_spare_tables() {
+    const auto host = [](u32 leaf, u32 subleaf) { return arch::cpuid(leaf, subleaf); };
+    return has_feature(host, CpuFeature::VMX) &&
+           has_itlb_multihit(host(1, 0).eax, read_arch_capabilities(host, arch::read_msr));
+}
 
 std::span<const u8> embedded_elf() { return {hypervisor_elf, hypervisor_elf_end}; }
 
@@ -110,7 +118,8 @@ Result<void> Loader::take_own_memory() {
         return std::unexpected(elf.error());
     elf_ = *elf;
     image_.size = elf_.size;
-    pool_.size = pool_size(machine_.cpus.size(), loaded_.configuration.guests.size(), guest_bytes);
+    pool_.size =
+        pool_size(machine_.cpus.size(), loaded_.configuration.guests.size(), guest_bytes, needs_spare_tables());
     // Below 4 GiB: the other processors start in a mode of 32 bits, on page tables out of the pool.
     for (PhysicalRange* range : {&image_, &pool_}) {
         const auto address = memory_.take(range->size, large_page_size, below_4_gib);

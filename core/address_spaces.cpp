@@ -132,7 +132,8 @@ Result<HostPhysical> AddressSpaces::make_firmware_root(std::span<const MemoryRan
     return root;
 }
 
-Result<HostPhysical> AddressSpaces::make_guest_windows(const GuestMemoryMap& memory, const GuestInfo& guest) {
+Result<HostPhysical> AddressSpaces::make_guest_windows(const GuestMemoryMap& memory, const GuestInfo& guest,
+                                                       PhysicalRange second_stage) {
     Result<HostTable> table = HostTable::create(access_, *frames_, capabilities_);
     if (!table)
         return std::unexpected(table.error());
@@ -142,17 +143,20 @@ Result<HostPhysical> AddressSpaces::make_guest_windows(const GuestMemoryMap& mem
     using namespace guest_layout;
     if (auto r = table->unmap({layout::guest_ram + legacy_hole.value}, legacy_hole_end - legacy_hole); !r)
         return std::unexpected(r.error());
+    const auto file_range = [](LoadedFile file) { // BootInfo: the rest of its last 2 MiB is the file's
+        return PhysicalRange{file.address, align_up(file.size, large_page_size)};
+    };
     struct Window {
         u64 address;
-        LoadedFile file;
+        PhysicalRange range;
+        Rights rights;
     };
-    for (const Window& window :
-         {Window{layout::guest_kernel, guest.kernel}, Window{layout::guest_initrd, guest.initrd}}) {
-        if (window.file.address.value == 0 || window.file.size == 0)
+    for (const Window& window : {Window{layout::guest_kernel, file_range(guest.kernel), read_only},
+                                 Window{layout::guest_initrd, file_range(guest.initrd), read_only},
+                                 Window{layout::second_stage + second_stage.start.value, second_stage, read_write}}) {
+        if (window.range.size == 0)
             continue;
-        const u64 size =
-            align_up(window.file.size, large_page_size); // BootInfo: the rest of its last 2 MiB is the file's
-        if (auto r = table->map({window.address}, window.file.address, size, {read_only}); !r)
+        if (auto r = table->map({window.address}, window.range.start, window.range.size, {window.rights}); !r)
             return std::unexpected(r.error());
     }
     return table->root();
@@ -177,7 +181,7 @@ Result<HostPhysical> AddressSpaces::make_cpu_root(const CpuFrames& cpu, HostPhys
         if (auto r = table.map({part.address}, part.physical, part.size, {read_write}); !r)
             return std::unexpected(r.error());
     if (windows.value != 0)
-        for (const u64 address : {layout::guest_ram, layout::guest_kernel, layout::guest_initrd})
+        for (const u64 address : {layout::guest_ram, layout::guest_kernel, layout::guest_initrd, layout::second_stage})
             copy_slot(windows, *root, address);
     return root;
 }
@@ -190,11 +194,14 @@ Result<HostPhysical> make_second_stage(const SecondStageFormat& second_stage, Fr
         return root;
     SecondStageTable table(second_stage.format, access, frames, *root, second_stage.capabilities);
     for (const MemoryChunk& chunk : memory.chunks())
-        if (const auto r = table.map(chunk.guest.value, chunk.host, chunk.size, {all_rights}); !r)
+        if (const auto r = table.map(chunk.guest.value, chunk.host, chunk.size, {second_stage.ram}); !r)
             return std::unexpected(r.error());
     using namespace guest_layout;
     if (const auto r = table.unmap(legacy_hole.value, legacy_hole_end - legacy_hole); !r)
         return std::unexpected(r.error());
+    if (!second_stage.ram.execute)
+        if (const Result<HostPhysical> spares = frames.allocate(spare_tables(memory)); !spares)
+            return spares;
     return root;
 }
 

@@ -13,11 +13,13 @@
 
 namespace bulkhead {
 
-/// Physical memory through the firmware's identity map: while booting only.
-struct IdentityAccess {
-    [[nodiscard]] u64 read(HostPhysical address) const { return *reinterpret_cast<volatile u64*>(address.value); }
-    void write(HostPhysical address, u64 value) const { *reinterpret_cast<volatile u64*>(address.value) = value; }
+/// Physical memory at `Window` + its address. Writes become visible in their order (SDM 3A 9.2.2).
+template <u64 Window> struct WindowAccess {
+    [[nodiscard]] u64 read(HostPhysical at) const { return *reinterpret_cast<volatile u64*>(Window + at.value); }
+    void write(HostPhysical at, u64 value) const { *reinterpret_cast<volatile u64*>(Window + at.value) = value; }
 };
+/// Through the firmware's identity map: while booting only.
+using IdentityAccess = WindowAccess<0>;
 
 using HostTable = PageTable<HostFormat, IdentityAccess, FrameAllocator>;
 
@@ -40,8 +42,10 @@ public:
     /// For calls of UEFI runtime services: the image, the stack that is in it, and the services' memory 1:1.
     Result<HostPhysical> make_firmware_root(std::span<const MemoryRange> map);
 
-    /// A guest's RAM and pristine files at layout::guest_*: shared by the tables of its CPUs.
-    Result<HostPhysical> make_guest_windows(const GuestMemoryMap& memory, const GuestInfo& guest);
+    /// A guest's RAM and pristine files at layout::guest_*, and `second_stage`, unless it is empty, at
+    /// layout::second_stage: shared by the tables of its CPUs.
+    Result<HostPhysical> make_guest_windows(const GuestMemoryMap& memory, const GuestInfo& guest,
+                                            PhysicalRange second_stage);
     /// A CPU's final tables. `windows`: of its guest, or 0. All physical; see
     /// arch/x86_64/layout.hpp.
     struct CpuFrames {
@@ -73,9 +77,16 @@ private:
 struct SecondStageFormat {
     const PageFormat& format;
     PagingCapabilities capabilities;
+    Rights ram; ///< without execute: the backend adds it to small pages as they are executed (allow_execution)
 };
 
-/// Second-stage table of a guest: its RAM with all rights and the largest pages, without the legacy hole.
+/// How many tables it takes to make 4 KiB pages of all 2 MiB pages.
+constexpr u64 spare_tables(const GuestMemoryMap& memory) {
+    return align_up(memory.total(), large_page_size) / large_page_size;
+}
+
+/// Second-stage table of a guest: its RAM with the largest pages, without the legacy hole. Where RAM is not executable,
+/// the spare tables are the last frames that it takes.
 Result<HostPhysical> make_second_stage(const SecondStageFormat& second_stage, FrameAllocator& frames,
                                        const GuestMemoryMap& memory);
 

@@ -58,7 +58,7 @@ struct CpuResources {
 
 template <class B>
 concept Backend = requires(B& backend, const B& constant, EntryState entry, GuestException exception, u64 value,
-                           const Vcpu& vcpu, const GuestMemory& memory) {
+                           const Vcpu& vcpu, const GuestMemory& memory, Guest& guest) {
     /// Runs the vCPU until it exits. Interrupts and NMIs are held back outside of it.
     { backend.enter() } -> std::same_as<VmExit>;
     /// The exit that enter() returned, decoded once more.
@@ -84,6 +84,9 @@ concept Backend = requires(B& backend, const B& constant, EntryState entry, Gues
     { backend.raise_guest_nmi() } -> std::same_as<void>;
     { backend.nmi_window() } -> std::same_as<void>;
     { backend.take_debug_exception() } -> std::same_as<bool>;
+
+    /// A page of the guest's RAM could not be executed: whether it can be now.
+    { backend.allow_execution(guest, value) } -> std::same_as<bool>;
 
     { constant.paging() } -> std::same_as<PagingState>;
     { constant.controls() } -> std::same_as<ControlState>;

@@ -128,9 +128,16 @@ Result<void> MachineBuilder::build_guest_tables(Guest& guest, const SecondStageF
     const Result<HostPhysical> root = make_second_stage(second_stage, frames_, guest.memory_map);
     if (!root)
         return std::unexpected(root.error());
+    PhysicalRange changing;
+    if (!second_stage.ram.execute) {
+        changing = {*root, frames_.used() - before};
+        const u64 spares = spare_tables(guest.memory_map) * page_size;
+        const LockGuard lock(guest.devices_lock, lock_owner());
+        guest.spare_tables = FrameAllocator({changing.end() - spares, spares});
+    }
     const u64 index = static_cast<u64>(&guest - machine.guests.data());
     const Result<HostPhysical> windows =
-        spaces_.make_guest_windows(guest.memory_map, handed(machine.boot.guests)[index]);
+        spaces_.make_guest_windows(guest.memory_map, handed(machine.boot.guests)[index], changing);
     if (!windows)
         return std::unexpected(windows.error());
     second_stage_bytes_ += frames_.used() - before;

@@ -17,6 +17,7 @@
 #include "devices/power.hpp"
 #include "devices/pvclock.hpp"
 #include "devices/uart16550.hpp"
+#include "mm/frame_allocator.hpp"
 #include "mm/guest_memory_map.hpp"
 
 namespace bulkhead {
@@ -69,6 +70,8 @@ struct Guest {
     Uart16550 uart BULKHEAD_GUARDED_BY(devices_lock);
     IoApic io_apic BULKHEAD_GUARDED_BY(devices_lock);
     PowerControl power BULKHEAD_GUARDED_BY(devices_lock);
+    /// Tables that second-stage pages become when they are split. Empty where none ever is.
+    FrameAllocator spare_tables BULKHEAD_GUARDED_BY(devices_lock);
 
     ConsoleOutput output;
     ConsoleInput input;

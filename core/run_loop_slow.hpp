@@ -183,8 +183,11 @@ template <Backend B> void RunLoop<B>::apply(const ControlUpdate& update) {
 template <Backend B> void RunLoop<B>::on_second_stage_fault(const VmExit& exit) {
     const u64 address = exit.fault.guest_physical;
     const GuestAddressClass where = core_.guest->memory_map.classify({address});
-    if (const std::string_view violation = violation_by(exit.fault, where); !violation.empty()) [[unlikely]]
+    if (const std::string_view violation = violation_by(exit.fault, where); !violation.empty()) [[unlikely]] {
+        if (where == GuestAddressClass::Ram && exit.fault.execute && backend_.allow_execution(*core_.guest, address))
+            return;
         return fail(exit, violation, address);
+    }
     const Result<Instruction> instruction = fetch();
     if (!instruction)
         return fail(exit, instruction.error().what, instruction.error().value);

@@ -101,7 +101,9 @@ Result<Capabilities> Backend::detect() {
     return decide_capabilities(words);
 }
 
-SecondStageFormat Backend::second_stage(PagingCapabilities host) { return {page_format_of<NptFormat>, host}; }
+SecondStageFormat Backend::second_stage(PagingCapabilities host) {
+    return {page_format_of<NptFormat>, host, all_rights};
+}
 
 void Backend::prepare_shared(MsrConditions conditions) {
     encode_svm_msr_map(msr_permissions, conditions);

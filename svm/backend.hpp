@@ -68,6 +68,7 @@ public:
     void take_nmi();
     void raise_guest_nmi();
     void nmi_window();
+    static bool allow_execution(Guest&, u64) { return false; } // all RAM is executable
 
     [[nodiscard]] PagingState paging() const {
         const SaveArea& save = guest().save;

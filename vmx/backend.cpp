@@ -9,7 +9,7 @@
 #include "core/control_registers.hpp"
 #include "core/exception_merge.hpp"
 #include "core/machine.hpp"
-#include "mm/format_ept.hpp"
+#include "vmx/execution.hpp"
 #include "vmx/guest_state.hpp"
 
 extern "C" const bulkhead::u8 vmx_exit[]; // vmx/enter.S
@@ -124,8 +124,9 @@ Result<Capabilities> Backend::detect() {
 
 SecondStageFormat Backend::second_stage(PagingCapabilities host) {
     const Result<Capabilities> capabilities = detect();
-    host.huge_pages = capabilities && capabilities->ept_1gib_pages;
-    return {page_format_of<EptFormat>, host};
+    const bool itlb_multihit = capabilities && capabilities->itlb_multihit;
+    host.huge_pages = capabilities && capabilities->ept_1gib_pages && !itlb_multihit;
+    return {page_format_of<EptFormat>, host, itlb_multihit ? read_write : all_rights};
 }
 
 void Backend::prepare_shared(MsrConditions conditions) {
@@ -366,6 +367,14 @@ void Backend::nmi_window() {
         return;
     nmi_pending_ = false;
     vmwrite(Field::VM_ENTRY_INTR_INFO, interruption(2, InterruptionType::Nmi));
+}
+
+bool Backend::allow_execution(Guest& guest, u64 guest_physical) const {
+    WindowAccess<layout::second_stage> tables;
+    const LockGuard lock(guest.devices_lock, lock_owner());
+    if (guest.spare_tables.used() + guest.spare_tables.available() == 0) // second_stage() found all RAM executable
+        return false;
+    return make_executable(tables, guest.spare_tables, resources_.guest_root, guest_physical);
 }
 
 // The exit came before DR6 and DR7 were changed (SDM 3C 28.1): its qualification has the bits.

@@ -73,6 +73,7 @@ public:
     void take_nmi();
     void raise_guest_nmi();
     void nmi_window();
+    [[nodiscard]] bool allow_execution(Guest& guest, u64 guest_physical) const;
 
     [[nodiscard]] PagingState paging() const;
     [[nodiscard]] u64 cr3() const { return vmread(Field::GUEST_CR3); }

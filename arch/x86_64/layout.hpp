@@ -42,4 +42,8 @@ inline constexpr u64 guest_ram_size = 512 * GiB; ///< one entry of the top-level
 inline constexpr u64 guest_kernel = 0xffffd00000000000;
 inline constexpr u64 guest_initrd = 0xffffd08000000000;
 
+/// The second-stage tables of that guest and the spare ones behind them: physical address + second_stage. Mapped only
+/// where they change while the guest runs (vmx/execution.hpp).
+inline constexpr u64 second_stage = 0xffffd10000000000;
+
 } // namespace bulkhead::layout

@@ -167,6 +167,8 @@ TEST_CASE("what is held back comes from the end of the smallest range that has i
 
 TEST_CASE("the pool is within its promise") {
     // 4 MiB and 128 KiB per CPU, besides the tables: rounded up to 2 MiB.
-    CHECK(pool_size(4, 2, 2 * GiB) <= 4 * MiB + 4 * 128 * KiB + 2 * MiB + 64 * KiB + 2 * MiB);
-    CHECK(pool_size(4, 2, 2 * GiB) % (2 * MiB) == 0);
+    CHECK(pool_size(4, 2, 2 * GiB, false) <= 4 * MiB + 4 * 128 * KiB + 2 * MiB + 64 * KiB + 2 * MiB);
+    CHECK(pool_size(4, 2, 2 * GiB, false) % (2 * MiB) == 0);
+    // A table of 4 KiB for each 2 MiB of RAM, where each may have to be split.
+    CHECK(pool_size(4, 2, 2 * GiB, true) == pool_size(4, 2, 2 * GiB, false) + 4 * MiB);
 }
