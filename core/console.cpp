@@ -155,3 +155,6 @@ void emergency(std::string_view line) {
 }
 
 } // namespace bulkhead::console
+
+bulkhead::Log::Log() = default;
+bulkhead::Log::~Log() { console::print(view()); }

@@ -38,19 +38,10 @@ void emergency(std::string_view line);
 } // namespace console
 
 /// A line for the console, printed where its scope ends.
-class Log {
+class Log : public Line<255> {
 public:
-    Log() = default;
-    ~Log() { console::print(line_.view()); }
-    Log(const Log&) = delete;
-    Log& operator=(const Log&) = delete;
-    template <class T> Log& operator<<(const T& value) {
-        line_ << value;
-        return *this;
-    }
-
-private:
-    Line<255> line_;
+    Log();
+    ~Log();
 };
 
 } // namespace bulkhead
