@@ -10,7 +10,7 @@
 namespace bulkhead {
 
 /// The text of the error when an instruction goes on beyond the bytes given.
-inline constexpr std::string_view instruction_truncated = "instruction goes on beyond the bytes that could be fetched";
+inline constexpr Literal instruction_truncated = "instruction goes on beyond the bytes that could be fetched";
 
 /// Decodes the instruction at the start of `bytes`, of which at most 15 are looked at: exactly the instructions of
 /// `Operation`, and of those on data in memory only the forms that have a memory operand. Refused, with the opcode as

@@ -24,8 +24,8 @@ Result<Capabilities> decide_capabilities(const CapabilityWords& words) {
     if ((words.vm_cr & vm_cr_svmdis) != 0)
         return fail(
             (words.svm_edx & edx_svm_lock) != 0
-                ? "AMD-V is disabled and locked by the firmware (VM_CR.SVMDIS): enable \"SVM Mode\" in its setup"
-                : "AMD-V is disabled by the firmware (VM_CR.SVMDIS): enable \"SVM Mode\" in its setup",
+                ? Literal("AMD-V is disabled and locked by the firmware (VM_CR.SVMDIS): enable \"SVM Mode\" in its setup")
+                : Literal("AMD-V is disabled by the firmware (VM_CR.SVMDIS): enable \"SVM Mode\" in its setup"),
             words.vm_cr);
     if ((words.svm_edx & edx_nested_paging) == 0)
         return fail("this CPU's AMD-V has no nested paging (CPUID 8000_000Ah EDX.NP is 0)", words.svm_edx);

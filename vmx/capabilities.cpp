@@ -37,7 +37,7 @@ struct Control {
     u32 Capabilities::* word;
     u32 bit;
     Want want;
-    std::string_view refusal; ///< for OnIfThere the name alone
+    Literal refusal; ///< for OnIfThere the name alone
 };
 
 // What is not named here stays off: external-interrupt, HLT, INVLPG, CR8, MOV-DR, PAUSE and descriptor-table exiting,
@@ -87,7 +87,7 @@ struct Fact {
     u32 number;
     u64 mask;
     u64 value;
-    std::string_view refusal;
+    Literal refusal;
 };
 constexpr u64 bit(unsigned number) { return u64{1} << number; }
 constexpr u64 invept = bit(20) | bit(25) | bit(26), invvpid = bit(32) | bit(41) | bit(42);

@@ -109,7 +109,7 @@ TEST_CASE("Linux boot: what is not loaded is behind the kernel, what is missing 
     file.resize(file.size() + 512); // a signature
     CHECK(parse_linux_image(file)->payload_size == 8192);
     set(file, 0x1f1, 0, 1); // means 4
-    CHECK(parse_linux_image(file).error().what == "the kernel's file is truncated: bytes missing");
+    CHECK(why(parse_linux_image(file)) == "the kernel's file is truncated: bytes missing");
     CHECK(parse_linux_image(file).error().value == 3 * 512 - 512);
 }
 
