@@ -13,11 +13,12 @@
 
 namespace bulkhead {
 
+/// Without initializers of its own: an array of them would be initialized in a loop.
 struct CpuidRegisters {
-    u32 eax = 0;
-    u32 ebx = 0;
-    u32 ecx = 0;
-    u32 edx = 0;
+    u32 eax;
+    u32 ebx;
+    u32 ecx;
+    u32 edx;
     friend constexpr bool operator==(const CpuidRegisters&, const CpuidRegisters&) = default;
 };
 
