@@ -21,7 +21,7 @@ template <u64 Window> struct WindowAccess {
 /// Through the firmware's identity map: while booting only.
 using IdentityAccess = WindowAccess<0>;
 
-using HostTable = PageTable<HostFormat, IdentityAccess, FrameAllocator>;
+class TableBuilder;
 
 /// What the tables of all CPUs are made of.
 class AddressSpaces {
@@ -60,16 +60,12 @@ public:
     [[nodiscard]] HostPhysical image_physical(const void* object) const;
 
 private:
-    Result<HostPhysical> copy_table(HostPhysical table);
-    Result<HostPhysical> copy_root() { return copy_table(common_); }
-    /// Gives `root` tables of its own on the way to `address`, down to the one of 2 MiB entries.
-    Result<void> make_private(HostPhysical root, u64 address);
+    [[nodiscard]] TableBuilder table_at(const Result<HostPhysical>& root) const;
     void copy_slot(HostPhysical from, HostPhysical to, u64 address);
 
     PhysicalRange image_;
     FrameAllocator* frames_;
     PagingCapabilities capabilities_;
-    IdentityAccess access_;
     HostPhysical common_;
 };
 
@@ -77,7 +73,8 @@ private:
 struct SecondStageFormat {
     const PageFormat& format;
     PagingCapabilities capabilities;
-    Rights ram; ///< without execute: the backend adds it to small pages as they are executed (allow_execution)
+    /// Without execute: the backend adds it to small pages as they are executed (allow_execution).
+    Rights ram = all_rights;
 };
 
 /// How many tables it takes to make 4 KiB pages of all 2 MiB pages.
