@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Bulkhead authors
+//
+// A UEFI program for the emulated machines of Bochs alone: OVMF finds no ACPI tables there (it asks QEMU's fw_cfg for
+// them). This installs some, and starts the product, which is beside it and knows nothing of it.
+#include <cstring>
+
+#include "arch/x86_64/instructions.hpp"
+#include "boot/firmware.hpp"
+#include "firmware/machine_tables.hpp"
+
+namespace bulkhead::firmware {
+namespace {
+
+using boot::failed;
+using boot::Firmware;
+
+constexpr char16_t product[] = u"\\EFI\\BOOT\\BULKHEAD.EFI";
+
+/// PI 1.8 volume 2, 13.4: what is used of EFI_MP_SERVICES_PROTOCOL. GNU-EFI has no declaration of it.
+struct ProcessorInformation {
+    UINT64 processor_id; ///< the APIC ID
+    UINT32 status;
+    UINT32 package, core, thread;
+    UINT32 extended[6];
+};
+struct MpServices {
+    EFI_STATUS(EFIAPI* get_number)(MpServices*, UINTN* processors, UINTN* enabled);
+    EFI_STATUS(EFIAPI* get_information)(MpServices*, UINTN number, ProcessorInformation*);
+};
+constexpr EFI_GUID mp_services_guid{0x3fdda605, 0xa76e, 0x4f46, {0xad, 0x29, 0x12, 0xf4, 0x53, 0x1b, 0x3d, 0x08}};
+
+/// The APIC IDs of all processors, in `storage`.
+std::span<const u8> apic_ids(const Firmware& firmware, std::span<u8> storage) {
+    auto* services = boot::first_protocol<MpServices>(firmware, mp_services_guid);
+    UINTN count = 0;
+    UINTN enabled = 0;
+    if (services == nullptr || failed(services->get_number(services, &count, &enabled)))
+        return {};
+    u64 used = 0;
+    for (UINTN i = 0; i < count && used < storage.size(); ++i) {
+        ProcessorInformation information{};
+        if (!failed(services->get_information(services, i, &information)))
+            storage[used++] = static_cast<u8>(information.processor_id);
+    }
+    return storage.first(used);
+}
+
+/// PMBA in the configuration space of the PIIX4's function 3 (PIIX4 datasheet 7.1.10), where OVMF has put it.
+u16 pm_base() {
+    constexpr u16 address_port = 0xcf8;
+    constexpr u16 data_port = 0xcfc;
+    constexpr u32 function_at_bus_0 = 0x8000'0000 | 1u << 11 | 3u << 8;
+    constexpr u32 pmba = 0x40;
+    arch::out32(address_port, function_at_bus_0 | pmba);
+    return static_cast<u16>(arch::in32(data_port) & 0xffc0);
+}
+
+EFI_STATUS install_tables(const Firmware& firmware) {
+    u8 storage[max_processors];
+    const MachineParts parts{.pm_base = pm_base(), .apic_ids = apic_ids(firmware, storage)};
+    if (parts.pm_base == 0 || parts.apic_ids.empty())
+        return EFI_NOT_FOUND;
+    EFI_PHYSICAL_ADDRESS address = 0xffff'ffff; // the RSDP's and the FADT's older pointers have 32 bits
+    constexpr UINTN pages = (sizeof(MachineTables) + EFI_PAGE_SIZE - 1) / EFI_PAGE_SIZE;
+    const EFI_STATUS status = firmware.boot->AllocatePages(AllocateMaxAddress, EfiACPIReclaimMemory, pages, &address);
+    if (failed(status))
+        return status;
+    auto* tables = boot::at_physical<MachineTables>({address});
+    build_tables(*tables, address, parts);
+    EFI_GUID guid = ACPI_20_TABLE_GUID;
+    return firmware.boot->InstallConfigurationTable(&guid, &tables->rsdp);
+}
+
+/// The path of this program's volume, then `product`. UEFI 2.10 10.3.
+class ProductPath {
+public:
+    explicit ProductPath(const EFI_DEVICE_PATH_PROTOCOL* volume) {
+        for (; volume->Type != END_DEVICE_PATH_TYPE; volume = after(volume))
+            append(volume, length_of(volume));
+        EFI_DEVICE_PATH_PROTOCOL header = node(MEDIA_DEVICE_PATH, MEDIA_FILEPATH_DP, sizeof header + sizeof product);
+        append(&header, sizeof header);
+        append(product, sizeof product);
+        header = node(END_DEVICE_PATH_TYPE, END_ENTIRE_DEVICE_PATH_SUBTYPE, sizeof header);
+        append(&header, sizeof header);
+    }
+    EFI_DEVICE_PATH_PROTOCOL* get() { return reinterpret_cast<EFI_DEVICE_PATH_PROTOCOL*>(bytes_); }
+
+private:
+    static u64 length_of(const EFI_DEVICE_PATH_PROTOCOL* path) { return path->Length[0] | u64{path->Length[1]} << 8; }
+    static const EFI_DEVICE_PATH_PROTOCOL* after(const EFI_DEVICE_PATH_PROTOCOL* path) {
+        return reinterpret_cast<const EFI_DEVICE_PATH_PROTOCOL*>(reinterpret_cast<u64>(path) + length_of(path));
+    }
+    static EFI_DEVICE_PATH_PROTOCOL node(u8 type, u8 subtype, u64 length) {
+        return {.Type = type, .SubType = subtype, .Length = {static_cast<u8>(length), static_cast<u8>(length >> 8)}};
+    }
+    void append(const void* from, u64 size) {
+        if (size > sizeof bytes_ - used_)
+            __builtin_trap();
+        std::memcpy(bytes_ + used_, from, size);
+        used_ += size;
+    }
+
+    alignas(8) u8 bytes_[1024]{};
+    u64 used_ = 0;
+};
+
+EFI_STATUS start_product(const Firmware& firmware) {
+    const auto* self = boot::protocol_on<EFI_LOADED_IMAGE_PROTOCOL>(firmware, firmware.image, LOADED_IMAGE_PROTOCOL);
+    if (self == nullptr)
+        return EFI_NOT_FOUND;
+    const auto* volume =
+        boot::protocol_on<EFI_DEVICE_PATH_PROTOCOL>(firmware, self->DeviceHandle, EFI_DEVICE_PATH_PROTOCOL_GUID);
+    if (volume == nullptr)
+        return EFI_NOT_FOUND;
+    ProductPath path(volume);
+    EFI_HANDLE image = nullptr;
+    const EFI_STATUS status = firmware.boot->LoadImage(FALSE, firmware.image, path.get(), nullptr, 0, &image);
+    return failed(status) ? status : firmware.boot->StartImage(image, nullptr, nullptr);
+}
+
+} // namespace
+} // namespace bulkhead::firmware
+
+extern "C" EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE* table) {
+    using namespace bulkhead;
+    const boot::Firmware firmware(image, table);
+    EFI_STATUS status = firmware::install_tables(firmware);
+    if (boot::failed(status)) {
+        firmware.console.print("acpi_tables: the tables cannot be installed\n");
+        return status;
+    }
+    status = firmware::start_product(firmware);
+    if (boot::failed(status))
+        firmware.console.print("acpi_tables: the product cannot be started, or it gave up\n");
+    return status;
+}
