@@ -98,15 +98,16 @@ bool is_size(std::string_view line) {
            line.starts_with("bulkhead: boot: ");
 }
 
-SessionPlan prepare(const std::filesystem::path& folder) {
+SessionPlan prepare(MachineKind machine, const std::filesystem::path& folder) {
     std::filesystem::create_directories(folder);
     std::filesystem::copy_file(build_folder() / "guests" / (std::string(guest) + ".bzimage"), folder / guest,
                                std::filesystem::copy_options::overwrite_existing);
     std::ofstream(folder / "bench.toml") << "[[guest]]\nname = \"" << guest << "\"\ncpus = 1\nmemory = \"64 MiB\"\n"
                                          << "kernel = \"" << guest << "\"\n";
     const CheckedConfiguration configuration = require_configuration(folder / "bench.toml");
-    write_image(folder / "disk.img", configuration);
+    write_image(folder / "disk.img", configuration, firmware_addition(machine));
     SessionPlan plan;
+    plan.machine = machine;
     plan.options = fitting_machine(configuration);
     plan.options.cpus = 1; // another one would take its turns in the same count
     plan.options.count_instructions = true;
@@ -143,12 +144,11 @@ std::vector<std::string> missing_measurements(const std::vector<std::string>& li
 }
 
 int run_benchmark(MachineKind machine) {
-    if (machine != MachineKind::QemuAmd)
-        throw Failure("instructions are counted by QEMU's emulation only: bench runs on qemu-amd", 2);
+    if (machine == MachineKind::Kvm)
+        throw Failure("instructions are counted in emulated machines only: bench does not run on kvm", 2);
     const std::filesystem::path folder = build_folder() / "bench";
     Transcript transcript;
-    SessionPlan plan = prepare(folder);
-    plan.machine = machine;
+    SessionPlan plan = prepare(machine, folder);
     plan.on_output = [&](std::string_view bytes) {
         for (const std::string& line : transcript.add(bytes))
             if (is_size(line))
@@ -164,7 +164,7 @@ int run_benchmark(MachineKind machine) {
     std::cout << "bench: FAILED: " << describe(end) << '\n';
     for (const std::string& what : missing)
         std::cout << "bench: FAILED: not measured: " << what << '\n';
-    std::cout << where_to_look(folder) << std::endl;
+    std::cout << where_to_look(machine, folder) << std::endl;
     return 1;
 }
 

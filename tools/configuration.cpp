@@ -163,8 +163,10 @@ CheckedConfiguration require_configuration(const std::filesystem::path& path) {
     throw Failure(text);
 }
 
-void write_image(const std::filesystem::path& image, const CheckedConfiguration& configuration) {
+void write_image(const std::filesystem::path& image, const CheckedConfiguration& configuration,
+                 const std::optional<std::filesystem::path>& addition) {
     write_image(image, ImageContents{.efi = build_folder() / "bulkhead.efi",
+                                     .addition = addition,
                                      .configuration = configuration.path,
                                      .files = configuration.files});
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -29,7 +30,9 @@ struct CheckedConfiguration {
 [[nodiscard]] CheckedConfiguration require_configuration(const std::filesystem::path& path);
 
 /// Writes `configuration`, its files and the product as a disk image.
-void write_image(const std::filesystem::path& image, const CheckedConfiguration& configuration);
+/// \param addition as firmware_addition() says; none for a real machine
+void write_image(const std::filesystem::path& image, const CheckedConfiguration& configuration,
+                 const std::optional<std::filesystem::path>& addition);
 
 /// A machine that is large enough for `configuration`, with a CPU and memory to spare for the hypervisor and the
 /// firmware.

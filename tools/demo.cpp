@@ -71,7 +71,7 @@ int run_demo(MachineKind machine) {
     say("writing the disk image: two guests with Debian's stock kernel");
     write_demo(folder);
     const CheckedConfiguration configuration = require_configuration(folder / "demo.toml");
-    write_image(folder / "disk.img", configuration);
+    write_image(folder / "disk.img", configuration, firmware_addition(machine));
 
     Transcript transcript;
     SessionPlan plan;
@@ -97,7 +97,7 @@ int run_demo(MachineKind machine) {
     say("FAILED: " + std::string(describe(end)));
     for (const std::string& sentence : missing)
         say("FAILED: " + sentence);
-    std::cout << where_to_look(folder) << std::endl;
+    std::cout << where_to_look(machine, folder) << std::endl;
     return 1;
 }
 

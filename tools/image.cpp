@@ -130,7 +130,9 @@ void write_image(const std::filesystem::path& image, const ImageContents& conten
     std::filesystem::resize_file(partial.path, partition_start + partition + mebibyte);
     write_partition_table(partial.path, partition);
     FatVolume volume(partial.path, partition);
-    volume.copy(contents.efi, "EFI/BOOT/BOOTX64.EFI");
+    if (contents.addition)
+        volume.copy(*contents.addition, "EFI/BOOT/BOOTX64.EFI");
+    volume.copy(contents.efi, contents.addition ? "EFI/BOOT/BULKHEAD.EFI" : "EFI/BOOT/BOOTX64.EFI");
     volume.copy(contents.configuration, "bulkhead/bulkhead.toml");
     for (const ImageFile& file : files)
         volume.copy(file.source, "bulkhead/" + file.name);

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,7 +20,9 @@ struct ImageFile {
 };
 
 struct ImageContents {
-    std::filesystem::path efi;           ///< becomes \EFI\BOOT\BOOTX64.EFI
+    std::filesystem::path efi; ///< becomes \EFI\BOOT\BOOTX64.EFI
+    /// Becomes that instead, and starts `efi`, which is \EFI\BOOT\BULKHEAD.EFI then: for some emulators' firmware.
+    std::optional<std::filesystem::path> addition{};
     std::filesystem::path configuration; ///< becomes \bulkhead\bulkhead.toml
     std::vector<ImageFile> files;
 };

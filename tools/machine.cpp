@@ -3,11 +3,11 @@
 #include "tools/machine.hpp"
 
 #include <fcntl.h>
-#include <fstream>
 #include <linux/kvm.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "tools/emulators.hpp"
 #include "tools/failure.hpp"
 #include "tools/folders.hpp"
 
@@ -54,48 +54,16 @@ std::optional<std::string> why_not_kvm() {
     return "kvm cannot be used: this host's KVM offers its guests neither VMX nor SVM (nested virtualization)";
 }
 
-void append(Command& command, std::initializer_list<std::string> arguments) {
-    command.insert(command.end(), arguments);
-}
-
-/// `command` sees the toolbox as its root, and `folder` as /tmp/work. It ends when we do.
-Command in_toolbox(const std::filesystem::path& folder, MachineKind machine) {
-    Command command{
-        "bwrap",   "--die-with-parent", "--ro-bind", toolbox_folder(), "/",        "--dev",  "/dev", "--proc",
-        "/proc",   "--tmpfs",           "/tmp",      "--tmpfs",        "/var/tmp", "--bind", folder, "/tmp/work",
-        "--chdir", "/tmp/work"};
-    if (machine == MachineKind::Kvm)
-        append(command, {"--dev-bind", "/dev/kvm", "/dev/kvm"});
-    return command;
-}
-
-Command qemu_command(MachineKind machine, const MachineOptions& options, const std::filesystem::path& image,
-                     const std::filesystem::path& folder) {
-    const std::filesystem::path variables = folder / "variables.fd";
-    std::filesystem::copy_file(toolbox_folder() / "usr/share/OVMF/OVMF_VARS_4M.fd", variables,
-                               std::filesystem::copy_options::overwrite_existing);
-    std::filesystem::permissions(variables, std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
-
-    Command command = in_toolbox(folder, machine);
-    append(command, {"--bind", std::filesystem::canonical(image), "/tmp/disk.img"});
-    append(command, {"qemu-system-x86_64", "-nodefaults", "-no-user-config", "-machine", "q35"});
-    if (machine == MachineKind::Kvm)
-        append(command, {"-accel", "kvm", "-cpu", "host"});
-    else if (options.count_instructions)
-        append(command,
-               {"-accel", "tcg,thread=single,one-insn-per-tb=on", "-cpu", "max", "-icount", "shift=0,sleep=off"});
-    else
-        append(command, {"-accel", "tcg,thread=multi", "-cpu", "max"});
-    append(command, {"-smp", std::to_string(options.cpus), "-m", std::to_string(options.memory_mib) + "M"});
-    append(command, {"-drive", "if=pflash,unit=0,format=raw,readonly=on,file=/usr/share/OVMF/OVMF_CODE_4M.fd"});
-    append(command, {"-drive", "if=pflash,unit=1,format=raw,file=variables.fd"});
-    append(command, {"-drive", "if=none,id=stick,format=raw,file=/tmp/disk.img"});
-    append(command, {"-device", "qemu-xhci", "-device", "usb-storage,drive=stick,bootindex=0"});
-    append(command, {"-display", "none", "-vga", "std", "-monitor", "none", "-no-reboot"});
-    append(command, {"-chardev", "stdio,id=com1,signal=off", "-serial", "chardev:com1"});
-    append(command, {"-D", "emulator.log", "-trace", "qemu_system_shutdown_request"});
-    command.insert(command.end(), options.extra_arguments.begin(), options.extra_arguments.end());
-    return command;
+bool is_bochs(MachineKind machine) {
+    switch (machine) {
+    case MachineKind::BochsIntel:
+    case MachineKind::BochsAmd:
+        return true;
+    case MachineKind::QemuAmd:
+    case MachineKind::Kvm:
+        return false;
+    }
+    return false;
 }
 
 } // namespace
@@ -119,9 +87,8 @@ std::optional<std::string> why_not(MachineKind machine) {
     case MachineKind::QemuAmd:
         return std::nullopt;
     case MachineKind::BochsIntel:
-        return "bochs-intel is not there yet: Bulkhead has no VT-x backend so far";
     case MachineKind::BochsAmd:
-        return "bochs-amd is not there yet: Bulkhead has not been brought up on Bochs so far";
+        return bochs::why_not();
     case MachineKind::Kvm:
         return why_not_kvm();
     }
@@ -141,30 +108,28 @@ MachineKind choose_machine(std::string_view name) {
     throw Failure("there is no machine '" + std::string(name) + "'", 2);
 }
 
-Command emulator_command(MachineKind machine, const MachineOptions& options, const std::filesystem::path& image,
-                         const std::filesystem::path& folder) {
-    switch (machine) {
-    case MachineKind::QemuAmd:
-    case MachineKind::Kvm:
-        return qemu_command(machine, options, image, folder);
-    case MachineKind::BochsIntel:
-    case MachineKind::BochsAmd:
-        break;
-    }
-    throw Failure(why_not(machine).value_or("this machine is not there yet"), 2);
+unsigned slowness(MachineKind machine) { return is_bochs(machine) ? 4 : 1; }
+
+std::optional<std::filesystem::path> firmware_addition(MachineKind machine) {
+    return is_bochs(machine) ? std::optional(build_folder() / "acpi_tables.efi") : std::nullopt;
 }
 
-MachineEnd machine_end(const std::filesystem::path& folder) {
-    // ShutdownCause in QEMU 10's qapi/run-state.json. A reset, which -no-reboot turns into an end, is not traced.
-    constexpr std::string_view guest_shutdown = "qemu_system_shutdown_request reason=6";
-    std::ifstream log(folder / "emulator.log");
-    bool traced = false;
-    for (std::string line; std::getline(log, line);) {
-        if (line.starts_with(guest_shutdown))
-            return MachineEnd::PoweredOff;
-        traced = traced || line.starts_with("qemu_system_shutdown_request");
-    }
-    return traced ? MachineEnd::Other : MachineEnd::Reset;
+EmulatorCommand emulator_command(MachineKind machine, const MachineOptions& options, const std::filesystem::path& image,
+                                 const std::filesystem::path& folder) {
+    return is_bochs(machine) ? bochs::command(machine, options, image, folder)
+                             : qemu::command(machine, options, image, folder);
+}
+
+bool has_reset(MachineKind machine, const std::filesystem::path& folder) {
+    return is_bochs(machine) && bochs::has_reset(folder);
+}
+
+MachineEnd machine_end(MachineKind machine, int status, const std::filesystem::path& folder) {
+    return is_bochs(machine) ? bochs::machine_end(folder) : qemu::machine_end(status, folder);
+}
+
+std::string complaints(MachineKind machine, const std::filesystem::path& folder) {
+    return is_bochs(machine) ? bochs::complaints(folder) : qemu::complaints(folder);
 }
 
 } // namespace bulkhead::tools

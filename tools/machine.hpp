@@ -35,19 +35,37 @@ inline constexpr std::array all_machines{MachineKind::QemuAmd, MachineKind::Boch
 
 struct MachineOptions {
     unsigned cpus = 2;
+    unsigned threads_per_core = 1; ///< divides `cpus`
     unsigned memory_mib = 2048;
-    bool count_instructions = false;          ///< the TSC advances by one for each instruction: deterministic, slow
-    std::vector<std::string> extra_arguments; ///< added to the emulator's command line
+    bool count_instructions = false; ///< the TSC advances by one for each instruction: deterministic, slow; for one CPU
 };
 
-/// The command that boots the disk `image`, whose COM1 is the command's standard input and output. `folder` takes the
-/// machine's files, for one run: firmware variables, and `emulator.log`, which machine_end() reads.
-[[nodiscard]] Command emulator_command(MachineKind machine, const MachineOptions& options,
-                                       const std::filesystem::path& image, const std::filesystem::path& folder);
+/// How many times as long as on QEMU a run may take, or be silent, before something must be wrong.
+[[nodiscard]] unsigned slowness(MachineKind machine);
+
+/// What the firmware of `machine` must start in the product's place, for it to start the product: a program that makes
+/// up for what this firmware lacks. Nothing for most machines, real ones among them.
+[[nodiscard]] std::optional<std::filesystem::path> firmware_addition(MachineKind machine);
+
+struct EmulatorCommand {
+    Command command;
+    Child::Streams com1; ///< how COM1 is connected to it
+};
+
+/// The command that boots the disk `image`, which has firmware_addition(); its streams are COM1. `folder` takes the
+/// machine's files, for one run: firmware variables, and `emulator.log`, which machine_end() reads. Throws Failure.
+[[nodiscard]] EmulatorCommand emulator_command(MachineKind machine, const MachineOptions& options,
+                                               const std::filesystem::path& image, const std::filesystem::path& folder);
+
+/// Whether a machine that still runs has reset itself: one whose emulator goes on then, and has to be ended.
+[[nodiscard]] bool has_reset(MachineKind machine, const std::filesystem::path& folder);
 
 enum class MachineEnd { PoweredOff, Reset, Other };
 
-/// How a run of emulator_command() in `folder`, which has ended by itself, came to its end.
-[[nodiscard]] MachineEnd machine_end(const std::filesystem::path& folder);
+/// How a run of emulator_command() in `folder`, which has ended by itself with this status, came to its end.
+[[nodiscard]] MachineEnd machine_end(MachineKind machine, int status, const std::filesystem::path& folder);
+
+/// What the emulator itself complained of: lines, or "".
+[[nodiscard]] std::string complaints(MachineKind machine, const std::filesystem::path& folder);
 
 } // namespace bulkhead::tools

@@ -23,7 +23,7 @@ struct Arguments {
     std::string machine;
     std::string configuration;
     std::string image;
-    MachineOptions options{.cpus = 0, .memory_mib = 0, .count_instructions = false, .extra_arguments = {}};
+    MachineOptions options{.cpus = 0, .memory_mib = 0};
 };
 
 int check(const std::string& file) {
@@ -44,7 +44,10 @@ int check(const std::string& file) {
 
 int make_image(const Arguments& arguments) {
     const CheckedConfiguration configuration = require_configuration(arguments.configuration);
-    write_image(arguments.image, configuration);
+    std::optional<std::filesystem::path> addition; // none for a real machine
+    if (!arguments.machine.empty())
+        addition = firmware_addition(choose_machine(arguments.machine));
+    write_image(arguments.image, configuration, addition);
     std::cout << arguments.image << ": " << std::filesystem::file_size(arguments.image) / MiB << " MiB" << std::endl;
     return 0;
 }
@@ -98,6 +101,8 @@ int parse_and_run(int argc, char** argv) {
     CLI::App* image = app.add_subcommand("image", "Write a disk image with a configuration and its guests' files");
     add_configuration(image, arguments);
     image->add_option("-o,--output", arguments.image, "the image, to be copied to a USB stick as it is")->required();
+    image->add_option("--machine", arguments.machine,
+                      "the emulated machine that the image is for; default: a real one, or any but Bochs'");
 
     CLI::App* bench = app.add_subcommand("bench", "Count the instructions of a boot and of each kind of exit");
     add_machine(bench, arguments);

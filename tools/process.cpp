@@ -5,10 +5,12 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
+#include <cstdlib>
 #include <fcntl.h>
 #include <spawn.h>
 #include <sys/wait.h>
 #include <system_error>
+#include <termios.h>
 #include <thread>
 #include <unistd.h>
 #include <utility>
@@ -30,6 +32,29 @@ Pipe make_pipe() {
     if (pipe2(ends.data(), O_CLOEXEC) != 0)
         throw std::system_error(errno, std::generic_category(), "pipe2");
     return {Descriptor(ends[0]), Descriptor(ends[1])};
+}
+
+struct Terminal {
+    Descriptor ours;
+    Descriptor theirs;
+};
+
+/// A pseudo-terminal through which every byte goes as it is.
+Terminal make_terminal() {
+    Terminal terminal;
+    terminal.ours = Descriptor(posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC));
+    if (terminal.ours.get() < 0 || grantpt(terminal.ours.get()) != 0 || unlockpt(terminal.ours.get()) != 0)
+        throw std::system_error(errno, std::generic_category(), "posix_openpt");
+    std::array<char, 64> name{};
+    if (ptsname_r(terminal.ours.get(), name.data(), name.size()) != 0)
+        throw std::system_error(errno, std::generic_category(), "ptsname_r");
+    terminal.theirs = Descriptor(open(name.data(), O_RDWR | O_NOCTTY | O_CLOEXEC));
+    termios settings{};
+    if (terminal.theirs.get() < 0 || tcgetattr(terminal.theirs.get(), &settings) != 0)
+        throw std::system_error(errno, std::generic_category(), name.data());
+    cfmakeraw(&settings);
+    tcsetattr(terminal.theirs.get(), TCSANOW, &settings);
+    return terminal;
 }
 
 int decode_status(int status) { return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status); }
@@ -124,15 +149,34 @@ void run_or_throw(const Command& command, const Command& environment) {
                       outcome.output);
 }
 
-Child::Child(const Command& command, const std::filesystem::path& errors) {
+Child::Child(const Command& command, Streams streams, const std::filesystem::path& errors) {
     const Descriptor error_file(open(errors.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
     if (error_file.get() < 0)
         throw std::system_error(errno, std::generic_category(), errors.string());
+    switch (streams) {
+    case Streams::Pipes:
+        start_with_pipes(command, error_file.get());
+        break;
+    case Streams::Terminal:
+        start_with_terminal(command, error_file.get());
+        break;
+    }
+}
+
+void Child::start_with_pipes(const Command& command, int errors) {
     Pipe in = make_pipe();
     Pipe out = make_pipe();
-    pid_ = spawn(command, {}, in.read.get(), out.write.get(), error_file.get());
+    pid_ = spawn(command, {}, in.read.get(), out.write.get(), errors);
     input_ = std::move(in.write);
     output_ = std::move(out.read);
+}
+
+void Child::start_with_terminal(const Command& command, int errors) {
+    const Descriptor nowhere(open("/dev/null", O_WRONLY | O_CLOEXEC));
+    const Terminal terminal = make_terminal();
+    pid_ = spawn(command, {}, terminal.theirs.get(), nowhere.get(), errors);
+    output_ = Descriptor(fcntl(terminal.ours.get(), F_DUPFD_CLOEXEC, 0));
+    input_ = Descriptor(fcntl(terminal.ours.get(), F_DUPFD_CLOEXEC, 0));
 }
 
 Child::~Child() { terminate(); }

@@ -43,11 +43,15 @@ struct Outcome {
 /// As run(), but throws Failure with the command's output when its status is not 0.
 void run_or_throw(const Command& command, const Command& environment = {});
 
-/// A command whose standard input and output are pipes to us. It is killed with its owner.
+/// A command that we write to and read from. It is killed with its owner.
 class Child {
 public:
+    enum class Streams {
+        Pipes,    ///< its standard input and output
+        Terminal, ///< its standard input is a terminal in raw mode, for both directions; its standard output is lost
+    };
     /// Standard error goes to the file `errors`.
-    Child(const Command& command, const std::filesystem::path& errors);
+    Child(const Command& command, Streams streams, const std::filesystem::path& errors);
     Child(const Child&) = delete;
     Child& operator=(const Child&) = delete;
     ~Child();
@@ -62,6 +66,8 @@ public:
 
 private:
     [[nodiscard]] std::optional<int> poll();
+    void start_with_pipes(const Command& command, int errors);
+    void start_with_terminal(const Command& command, int errors);
 
     pid_t pid_ = -1;
     Descriptor input_;

@@ -85,7 +85,7 @@ int run_configuration(const std::filesystem::path& file, MachineKind machine, Ma
             guest_failed = guest_failed || is_failure(line);
         return Reaction{};
     };
-    write_image(plan.image, configuration);
+    write_image(plan.image, configuration, firmware_addition(machine));
     std::cout << "Booting on " << name_of(machine) << ". " << keys_help << std::endl;
 
     SessionEnd end{};
@@ -97,10 +97,10 @@ int run_configuration(const std::filesystem::path& file, MachineKind machine, Ma
     if (end == SessionEnd::Failed || end == SessionEnd::Reset) {
         const std::filesystem::path kept = build_folder() / "run";
         std::filesystem::create_directories(kept);
-        for (const char* log : {"serial.log", "errors.log"})
+        for (const char* log : {"serial.log", "errors.log", "emulator.log"})
             std::filesystem::copy_file(plan.folder / log, kept / log,
                                        std::filesystem::copy_options::overwrite_existing);
-        std::cout << where_to_look(kept) << std::endl;
+        std::cout << where_to_look(machine, kept) << std::endl;
     }
     if (guest_failed)
         std::cout << "a guest failed, or could not be started: see above" << std::endl;

@@ -7,7 +7,6 @@
 #include <csignal>
 #include <cstring>
 #include <fstream>
-#include <iterator>
 #include <optional>
 #include <poll.h>
 #include <sys/signalfd.h>
@@ -71,8 +70,7 @@ private:
 class Session {
 public:
     explicit Session(const SessionPlan& plan)
-        : plan_(plan), log_(plan.folder / "serial.log", std::ios::binary),
-          child_(emulator_command(plan.machine, plan.options, plan.image, plan.folder), plan.folder / "errors.log"),
+        : plan_(plan), log_(plan.folder / "serial.log", std::ios::binary), child_(start(plan)),
           keyboard_(plan.keyboard) {
         if (!log_)
             throw Failure("cannot write " + (plan.folder / "serial.log").string());
@@ -87,6 +85,11 @@ public:
     }
 
 private:
+    static Child start(const SessionPlan& plan) {
+        const EmulatorCommand emulator = emulator_command(plan.machine, plan.options, plan.image, plan.folder);
+        return {emulator.command, emulator.com1, plan.folder / "errors.log"};
+    }
+
     std::optional<SessionEnd> step() {
         std::array<pollfd, 3> waiting{pollfd{.fd = child_.output(), .events = POLLIN, .revents = 0},
                                       pollfd{.fd = signals_.descriptor(), .events = POLLIN, .revents = 0},
@@ -101,7 +104,18 @@ private:
             end = take_output();
         if (!end && waiting[2].revents != 0)
             end = take_keys();
+        if (!end && has_reset_meanwhile())
+            end = SessionEnd::Reset;
         return end ? end : overdue();
+    }
+
+    /// Now and then: for some machines a log has to be read.
+    bool has_reset_meanwhile() {
+        constexpr std::chrono::seconds interval(2);
+        if (Clock::now() - last_look_ < interval)
+            return false;
+        last_look_ = Clock::now();
+        return has_reset(plan_.machine, plan_.folder);
     }
 
     std::optional<SessionEnd> take_output() {
@@ -133,9 +147,7 @@ private:
     }
 
     SessionEnd ended() {
-        if (child_.wait() != 0)
-            return SessionEnd::Failed;
-        switch (machine_end(plan_.folder)) {
+        switch (machine_end(plan_.machine, child_.wait(), plan_.folder)) {
         case MachineEnd::PoweredOff:
             return SessionEnd::PoweredOff;
         case MachineEnd::Reset:
@@ -148,9 +160,10 @@ private:
 
     [[nodiscard]] std::optional<SessionEnd> overdue() const {
         const Clock::time_point now = Clock::now();
-        if (plan_.quiet.count() > 0 && now - last_output_ > plan_.quiet)
+        const unsigned slow = slowness(plan_.machine);
+        if (plan_.quiet.count() > 0 && now - last_output_ > slow * plan_.quiet)
             return SessionEnd::Quiet;
-        if (plan_.total.count() > 0 && now - start_ > plan_.total)
+        if (plan_.total.count() > 0 && now - start_ > slow * plan_.total)
             return SessionEnd::TooLong;
         return std::nullopt;
     }
@@ -163,6 +176,7 @@ private:
     int keyboard_;
     Clock::time_point start_ = Clock::now();
     Clock::time_point last_output_ = start_;
+    Clock::time_point last_look_ = start_;
 };
 
 } // namespace
@@ -190,10 +204,9 @@ SessionEnd run_session(const SessionPlan& plan) {
     return Session(plan).run();
 }
 
-std::string where_to_look(const std::filesystem::path& folder) {
-    std::ifstream file(folder / "errors.log");
-    std::string errors((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
-    return errors + "The serial port's output is in " + (folder / "serial.log").string();
+std::string where_to_look(MachineKind machine, const std::filesystem::path& folder) {
+    return complaints(machine, folder) + "The serial port's output is in " + (folder / "serial.log").string() +
+           ", what the emulator says of itself in emulator.log beside it";
 }
 
 } // namespace bulkhead::tools

@@ -34,8 +34,8 @@ struct SessionPlan {
     MachineOptions options;
     std::filesystem::path image;
     std::filesystem::path folder;    ///< takes serial.log, errors.log and the machine's own files
-    std::chrono::seconds quiet{120}; ///< longest time without output; 0: any
-    std::chrono::seconds total{0};   ///< longest time in all; 0: any
+    std::chrono::seconds quiet{120}; ///< longest time without output, on QEMU: slowness(); 0: any
+    std::chrono::seconds total{0};   ///< longest time in all, on QEMU; 0: any
     int keyboard = -1;               ///< what is read here is typed into the serial port
     std::function<Reaction(std::string_view bytes)> on_output;
 };
@@ -50,6 +50,6 @@ inline constexpr char quit_key = '\x1c';
 
 /// The sentence to print when a run did not end as hoped for: what the emulator itself complained of, and where the
 /// logs are.
-[[nodiscard]] std::string where_to_look(const std::filesystem::path& folder);
+[[nodiscard]] std::string where_to_look(MachineKind machine, const std::filesystem::path& folder);
 
 } // namespace bulkhead::tools

@@ -2,6 +2,7 @@
 // Copyright the Bulkhead authors
 #include "integration/boot.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include "tools/folders.hpp"
@@ -12,6 +13,26 @@ std::vector<Boot> all_boots() {
     for (const auto& list : {linux_boots(), own_guest_boots(), configuration_boots()})
         all.insert(all.end(), list.begin(), list.end());
     return all;
+}
+
+Boot also_on_bochs_amd(Boot boot) {
+    if (std::ranges::find(boot.on, tools::MachineKind::BochsAmd) == boot.on.end())
+        boot.on.push_back(tools::MachineKind::BochsAmd);
+    return boot;
+}
+
+std::string_view why_not_all_on(tools::MachineKind machine) {
+    switch (machine) {
+    case tools::MachineKind::QemuAmd:
+        return "that is about a CPU of another kind";
+    case tools::MachineKind::BochsIntel:
+        return "it is for VT-x, which Bulkhead cannot use so far";
+    case tools::MachineKind::BochsAmd:
+        return "a second opinion on AMD-V from a few boots; the others take minutes there";
+    case tools::MachineKind::Kvm:
+        return "a host whose KVM lets its guests use SVM has not been at hand";
+    }
+    return "";
 }
 
 std::string configuration_of(const std::vector<Guest>& guests) {

@@ -9,8 +9,8 @@
 // long, serves many tests. A fixture fails only if no machine could be started.
 //
 // To add a case: add it to a Boot in a boots_*.cpp file. To add a boot: write a function that returns a Boot, and name
-// it in that file's list; CTest finds it at the next build. To add a machine: name it in `machines` (here, or in one
-// boot's). By hand:
+// it in that file's list; CTest finds it at the next build. To add a machine: give it a name and a place in
+// tools/machine.* (docs/debugging.md), and name it in `machines` below, or in some boots' `on`. By hand:
 //
 //     ctest --test-dir build -R 'shell on qemu-amd'                     the boot and its cases
 //     build/tests/integration/integration boot shell qemu-amd           the boot alone
@@ -32,9 +32,14 @@
 
 namespace bulkhead::integration {
 
+inline const std::vector<tools::MachineKind> everywhere(tools::all_machines.begin(), tools::all_machines.end());
+
 struct Case {
     std::string name;
     std::vector<Expectation> expectations;
+    /// Where it holds, of the machines of its boot. Where an emulator cannot do what a case wants, another case says
+    /// exactly what it does instead.
+    std::vector<tools::MachineKind> on = everywhere;
 };
 
 /// When a line, or the unfinished last line, has `after`, `keys` are typed. One after the other.
@@ -53,7 +58,7 @@ struct Guest {
     unsigned memory_mib = 64;
 };
 
-/// Where the machines are, for boots that do not name their own.
+/// Where every boot runs.
 inline const std::vector<tools::MachineKind> machines{tools::MachineKind::QemuAmd};
 
 struct Boot {
@@ -64,9 +69,16 @@ struct Boot {
     tools::MachineOptions options{};
     std::vector<Typing> typing{};
     std::string until{};             ///< the machine is ended at a line that has this; for one that does not power off
-    std::chrono::seconds quiet{120}; ///< no output for so long: nothing will come any more
+    std::chrono::seconds quiet{120}; ///< no output for so long, on QEMU: nothing will come any more
     std::vector<Case> cases{};
 };
+
+/// Where some boots run besides: a second opinion on AMD-V, stricter than QEMU's and slower. Which ones is up to their
+/// functions.
+[[nodiscard]] Boot also_on_bochs_amd(Boot boot);
+
+/// Why a boot that is not on `machine` is not: part of a sentence.
+[[nodiscard]] std::string_view why_not_all_on(tools::MachineKind machine);
 
 /// Every boot of every boots_*.cpp. Names are unique, and those of the cases within a boot.
 [[nodiscard]] std::vector<Boot> all_boots();

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the Bulkhead authors
 //
-// Configurations that cannot be used: every fault is reported at once, with its place, and no guest starts.
+// Configurations and machines that cannot be used: every fault is reported at once, with its place, and no guest
+// starts.
 #include "integration/boot.hpp"
 
 namespace bulkhead::integration {
@@ -85,15 +86,26 @@ cpus = 1
 memory = "64 GiB"
 kernel = "hello"
 )");
-    boot.options.extra_arguments = {"-smp", "cpus=4,cores=2,threads=2"};
+    boot.options.threads_per_core = 2;
     boot.cases.push_back({"two guests on sibling threads", {error_at(9, "sibling thread of CPU 2")}});
     boot.cases.push_back({"a CPU that is not there", {error_at(15, "no CPU 9")}});
     boot.cases.push_back({"more memory than there is", {error_at(22, "wants 64 GiB")}});
     return boot;
 }
 
+/// A CPU that cannot be used is named before any guest starts.
+Boot no_virtualization() {
+    Boot boot = boot_of("no-amd-v", {{.name = "hello", .kernel = "hello"}}, {own_guest("hello")});
+    boot.on = {tools::MachineKind::BochsIntel};
+    boot.until = "cannot run guests: .*AMD-V";
+    boot.cases = {
+        {"the hypervisor says why", {line("^bulkhead: not started: this machine cannot run guests: .*AMD-V")}},
+        {"no guest starts", {never("hello from a guest")}}};
+    return boot;
+}
+
 } // namespace
 
-std::vector<Boot> configuration_boots() { return {syntax(), contents(), machine()}; }
+std::vector<Boot> configuration_boots() { return {syntax(), contents(), machine(), no_virtualization()}; }
 
 } // namespace bulkhead::integration

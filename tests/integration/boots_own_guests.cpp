@@ -49,11 +49,36 @@ Boot properties_of_devices() {
     return boot;
 }
 
-Boot properties_of_cpu() { return properties("cpu", {"cpuid", "msr", "x2apic", "ports", "controls", "zero-exit"}); }
+/// `guest` fails there, and only in the checks that begin with one of `checks` (a regex): so many of them.
+Case fails_on(tools::MachineKind machine, const std::string& guest, const std::string& checks, unsigned failures) {
+    const std::string failed = "^\\[" + guest + "\\] FAIL " + guest + ": ";
+    const std::string sum = std::to_string(failures) + " of \\d+ checks failed";
+    return {guest + " fails only where " + std::string(tools::name_of(machine)) + " does",
+            {line(failed + sum), never(failed + "(?!" + checks + "|" + sum + ")"), never(guest + " .*stopped at RIP")},
+            {machine}};
+}
 
-Boot reset() {
-    Boot boot = boot_of("reset", {guest_named("reset")}, {own_guest("reset")});
-    boot.cases = {passes("reset", "reset")};
+/// Bochs 3.0: VMRUN does not load CR2 (APM 2 15.5.1), and its ryzen has no x2APIC, so that a tick costs exits: for the
+/// interrupt's end and twice for the timer.
+Boot properties_of_cpu() {
+    constexpr auto bochs = tools::MachineKind::BochsAmd;
+    Boot boot = properties("cpu", {"cpuid", "msr", "x2apic", "ports", "zero-exit"});
+    for (Case& each : boot.cases) {
+        if (each.name == "ports passes" || each.name == "zero-exit passes")
+            std::erase(each.on, bochs);
+    }
+    boot.cases.push_back(fails_on(bochs, "ports", "rep (insb to|outsb from) no page: vector 14", 2));
+    boot.cases.push_back(fails_on(bochs, "zero-exit", "\\d+ exits in \\d+ ticks", 1));
+    boot.cases.push_back(
+        {"a tick costs 3 exits", {number("FAIL zero-exit: (\\d+) exits in 1\\d\\d ticks", 300, 330)}, {bochs}});
+    return also_on_bochs_amd(boot);
+}
+
+/// Not on bochs-amd: an intercepted #DB leaves DR6 alone there (APM 2 15.12.2), and a single step over an intercepted
+/// instruction is a #DB of the hypervisor's.
+Boot controls() {
+    Boot boot = boot_of("controls", guests_named({"controls", "reset"}), images_of({"controls", "reset"}));
+    boot.cases = {passes("controls"), passes("reset", "reset"), {"no guest is stopped", {never("stopped at RIP")}}};
     return boot;
 }
 
@@ -114,13 +139,13 @@ Boot needless_intercept() {
 } // namespace
 
 std::vector<Boot> own_guest_boots() {
-    return {properties_of_devices(),
+    return {also_on_bochs_amd(properties_of_devices()),
             properties_of_cpu(),
-            reset(),
+            controls(),
             unstartable(),
             containment("shutdowns", {"triple-fault", "shutdown-idt", "bad-fetch-hole"}),
             containment("foreign-memory", {"bad-memory-read", "bad-memory-write", "bad-memory-execute"}),
-            exception_loops(),
+            also_on_bochs_amd(exception_loops()),
             needless_intercept()};
 }
 

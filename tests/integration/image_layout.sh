@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright the Bulkhead authors
 #
-# image_layout.sh BULKHEAD CONFIG EFI: the disk image that the host command writes is what firmware expects, has the right
+# image_layout.sh BULKHEAD CONFIG EFI ADDITION: the disk image that the host command writes is what firmware expects, has the right
 # files, and is the same when it is written again.
 set -euo pipefail
-bulkhead=$1 config=$2 efi=$3
+bulkhead=$1 config=$2 efi=$3 addition=$4
 export LC_ALL=C.UTF-8 MTOOLSRC=/dev/null MTOOLS_SKIP_CHECK=1
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
@@ -39,3 +39,9 @@ same /bulkhead/guests/second.bin "$(dirname "$config")/guests/second.bin"
 
 "$bulkhead" image "$config" -o "$folder/again.img"
 cmp "$image" "$folder/again.img" || fail "written again, the image is another"
+
+# For Bochs' machines another program comes first; the product is beside it, unchanged.
+"$bulkhead" image "$config" -o "$image" --machine bochs-intel
+same /EFI/BOOT/BOOTX64.EFI "$addition"
+same /EFI/BOOT/BULKHEAD.EFI "$efi"
+same /bulkhead/bulkhead.toml "$config"

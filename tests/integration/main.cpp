@@ -4,6 +4,8 @@
 // integration boot NAME MACHINE         runs a boot, and records it
 // integration case NAME MACHINE CASE    compares a recording with what it should show
 // integration discover FILE             writes all of them as tests of CTest
+// integration table FILE                writes what ran where, and how it went
+// integration check-table FILE          whether a document has that table, and it is not stale
 #include <algorithm>
 #include <fstream>
 #include <iostream>
@@ -11,7 +13,10 @@
 
 #include "integration/boot.hpp"
 #include "integration/recording.hpp"
+#include "integration/table.hpp"
+#include "integration/verdict.hpp"
 #include "tools/failure.hpp"
+#include "tools/folders.hpp"
 
 namespace bulkhead::integration {
 namespace {
@@ -30,26 +35,6 @@ tools::MachineKind find_machine(std::string_view name) {
             return machine;
     }
     throw tools::Failure("there is no machine '" + std::string(name) + "'", 2);
-}
-
-bool is_never(Expectation::Kind kind) { return kind == Expectation::Kind::Never; }
-
-std::vector<std::string> complaints(const Boot& boot, const Recording& recording, std::string_view name) {
-    std::vector<std::string> all;
-    if (name == end_case) {
-        all.push_back(judge_end(boot, recording));
-    } else {
-        const auto found = std::ranges::find(boot.cases, name, &Case::name);
-        if (found == boot.cases.end())
-            throw tools::Failure("there is no case '" + std::string(name) + "'", 2);
-        for (const Expectation& expectation : found->expectations)
-            all.push_back(judge(expectation, recording.lines));
-        // What never appears proves something only in a run that went its whole way.
-        if (std::ranges::all_of(found->expectations, is_never, &Expectation::kind))
-            all.push_back(judge_end(boot, recording));
-    }
-    std::erase(all, "");
-    return all;
 }
 
 int run_case(const Boot& boot, tools::MachineKind machine, std::string_view name) {
@@ -78,35 +63,58 @@ void add_test(std::ostream& out, const std::string& program, const std::string& 
     out << ")\nset_tests_properties(" << bracketed(name) << " PROPERTIES " << properties << ")\n";
 }
 
+/// Bochs is one thread, whose time is the number of its instructions; QEMU has one for each CPU, and the host's time.
+std::string scheduling(tools::MachineKind machine) {
+    constexpr unsigned qemu_timeout = 1500; // seconds
+    const bool has_own_time = machine == tools::MachineKind::BochsIntel || machine == tools::MachineKind::BochsAmd;
+    return std::string(has_own_time ? "" : " RUN_SERIAL TRUE") + " TIMEOUT " +
+           std::to_string(qemu_timeout * tools::slowness(machine));
+}
+
 int discover(const std::string& program, const std::string& file) {
     std::ofstream out(file);
+    std::string places;
     for (const Boot& boot : all_boots()) {
         for (const tools::MachineKind machine : boot.on) {
             const std::string on(tools::name_of(machine));
             const std::string place = boot.name + " on " + on;
+            places += (places.empty() ? "" : ";") + place;
             add_test(out, program, "boot " + place, {"boot", boot.name, on},
-                     "FIXTURES_SETUP " + bracketed(place) + " RUN_SERIAL TRUE TIMEOUT 1500 LABELS integration");
-            std::vector<std::string> names{std::string(end_case)};
-            for (const Case& each : boot.cases)
-                names.push_back(each.name);
-            for (const std::string& name : names)
+                     "FIXTURES_SETUP " + bracketed(place) + scheduling(machine) + " LABELS integration");
+            for (const std::string& name : case_names(boot, machine))
                 add_test(out, program, place + ": " + name, {"case", boot.name, on, name},
                          "FIXTURES_REQUIRED " + bracketed(place) + " LABELS integration");
         }
     }
+    // When the last case of the last boot is through.
+    add_test(out, program, "what ran where", {"table", (tools::build_folder() / "what-ran-where.md").string()},
+             "FIXTURES_CLEANUP " + bracketed(places) + " LABELS integration");
+    return out.flush() ? 0 : 1;
+}
+
+int write_table(const std::string& file) {
+    const std::string table = table_of_recordings();
+    std::ofstream out(file);
+    out << table;
+    std::cout << table;
     return out.flush() ? 0 : 1;
 }
 
 int run(std::span<const std::string> arguments) {
     if (arguments.size() == 3 && arguments[1] == "discover")
         return discover(arguments[0], arguments[2]);
+    if (arguments.size() == 3 && arguments[1] == "table")
+        return write_table(arguments[2]);
+    if (arguments.size() == 3 && arguments[1] == "check-table")
+        return has_current_table(arguments[2]) ? 0 : 1;
     if (arguments.size() == 4 && arguments[1] == "boot") {
         record(find_boot(arguments[2]), find_machine(arguments[3]));
         return 0;
     }
     if (arguments.size() == 5 && arguments[1] == "case")
         return run_case(find_boot(arguments[2]), find_machine(arguments[3]), arguments[4]);
-    throw tools::Failure("usage: integration boot NAME MACHINE | case NAME MACHINE CASE | discover FILE", 2);
+    throw tools::Failure(
+        "usage: integration boot NAME MACHINE | case NAME MACHINE CASE | discover FILE | [check-]table FILE", 2);
 }
 
 } // namespace

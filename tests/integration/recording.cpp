@@ -15,10 +15,6 @@
 namespace bulkhead::integration {
 namespace {
 
-std::filesystem::path folder_of(const Boot& boot, tools::MachineKind machine) {
-    return tools::build_folder() / "integration" / tools::name_of(machine) / boot.name;
-}
-
 /// Follows the output: types when it is time, and sees when the run is over.
 class Operator {
 public:
@@ -45,25 +41,32 @@ private:
     unsigned typed_ = 0;
 };
 
-void prepare_disk(const Boot& boot, const std::filesystem::path& folder) {
+void prepare_disk(const Boot& boot, tools::MachineKind machine, const std::filesystem::path& folder) {
     const tools::ImageFile initramfs = demo_initramfs();
     for (const tools::ImageFile& file : boot.files) {
-        if (file.source == initramfs.source)
-            tools::write_demo_initramfs(file.source);
+        if (file.source != initramfs.source)
+            continue;
+        tools::write_demo_initramfs(folder / "initramfs.cpio");
+        std::filesystem::rename(folder / "initramfs.cpio", file.source); // another boot may be reading it
     }
     std::ofstream(folder / "bulkhead.toml") << boot.configuration;
     tools::write_image(folder / "disk.img", {.efi = tools::build_folder() / "bulkhead.efi",
+                                             .addition = tools::firmware_addition(machine),
                                              .configuration = folder / "bulkhead.toml",
                                              .files = boot.files});
 }
 
 } // namespace
 
+std::filesystem::path recording_folder(const Boot& boot, tools::MachineKind machine) {
+    return tools::build_folder() / "integration" / tools::name_of(machine) / boot.name;
+}
+
 void record(const Boot& boot, tools::MachineKind machine) {
-    const std::filesystem::path folder = folder_of(boot, machine);
+    const std::filesystem::path folder = recording_folder(boot, machine);
     std::filesystem::remove_all(folder); // no case shall read an older recording
     std::filesystem::create_directories(folder);
-    prepare_disk(boot, folder);
+    prepare_disk(boot, machine, folder);
 
     Operator person(boot);
     const tools::SessionEnd end = tools::run_session({.machine = machine,
@@ -77,13 +80,13 @@ void record(const Boot& boot, tools::MachineKind machine) {
     std::filesystem::remove(folder / "disk.img");
     std::cout << boot.name << " on " << tools::name_of(machine) << ": " << tools::describe(end) << '\n';
     if (end == tools::SessionEnd::Failed)
-        throw tools::Failure(tools::where_to_look(folder));
+        throw tools::Failure(tools::where_to_look(machine, folder));
     std::ofstream(folder / "end.txt") << person.typed() << ' ' << tools::describe(end) << '\n';
 }
 
 Recording read_recording(const Boot& boot, tools::MachineKind machine) {
     Recording recording;
-    recording.serial_log = folder_of(boot, machine) / "serial.log";
+    recording.serial_log = recording_folder(boot, machine) / "serial.log";
     std::ifstream end(recording.serial_log.parent_path() / "end.txt");
     end >> recording.typed >> std::ws;
     if (!std::getline(end, recording.end))

@@ -19,7 +19,10 @@ struct Recording {
     unsigned typed = 0; ///< how many of Boot::typing came to be typed
 };
 
-/// Runs `boot` on `machine` and records it in build/integration/MACHINE/NAME. Throws tools::Failure if the machine
+/// build/integration/MACHINE/NAME
+[[nodiscard]] std::filesystem::path recording_folder(const Boot& boot, tools::MachineKind machine);
+
+/// Runs `boot` on `machine` and records it in recording_folder(). Throws tools::Failure if the machine
 /// cannot be started.
 void record(const Boot& boot, tools::MachineKind machine);
 

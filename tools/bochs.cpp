@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Bulkhead authors
+//
+// Bochs 3.0: bochs-intel and bochs-amd. docs/debugging.md says how its log is read.
+#include <fstream>
+
+#include "tools/emulators.hpp"
+#include "tools/failure.hpp"
+
+namespace bulkhead::tools::bochs {
+namespace {
+
+/// Its screen wants to know a terminal. The toolbox has no descriptions of any, and each Debian has (ncurses-base).
+constexpr const char* host_terminals = "/lib/terminfo";
+
+/// How many instructions a second of the machine has. Lower, and all that waits is over sooner; but the timer ticks
+/// come after fewer instructions, too.
+constexpr unsigned instructions_per_second = 20'000'000;
+
+std::string_view model_of(MachineKind machine) {
+    // The newest of Intel's that boots Linux, and the only one of AMD's with nested paging and all that OVMF wants.
+    return machine == MachineKind::BochsIntel ? "corei7_skylake_x" : "ryzen";
+}
+
+void write_settings(std::ostream& out, MachineKind machine, const MachineOptions& options) {
+    out << "display_library: term\n"
+           "config_interface: textconfig\n"
+           "romimage: file=/usr/share/ovmf/OVMF.fd, options=none\n"
+           "vgaromimage: file=/usr/share/bochs/VGABIOS-lgpl-latest\n"
+           "pci: enabled=1, chipset=i440fx\n"
+           "ata0: enabled=1\n"
+           "ata0-master: type=disk, path=/tmp/disk.img, mode=flat\n"
+           "boot: disk\n"
+           "com1: enabled=1, mode=term, dev=/proc/self/fd/3\n"
+           // The clock is the number of instructions (with more CPUs: of rounds), whatever the host's load.
+           "clock: sync=none\n";
+    // Each core is a package: OVMF divides by zero on a ryzen of several cores.
+    out << "cpu: model=" << model_of(machine) << ", count=" << options.cpus / options.threads_per_core
+        << ":1:" << options.threads_per_core << ", ips=" << instructions_per_second << ", reset_on_triple_fault=0\n";
+    out << "memory: guest=" << options.memory_mib << ", host=" << options.memory_mib << '\n';
+    // A VM entry that fails, and each exit because of a port, are errors of a CPU; its information is a flood of MSRs.
+    out << "log: emulator.log\npanic: action=fatal\nerror: action=report\ndebug: action=ignore\ninfo: action=report";
+    for (unsigned cpu = 0; cpu < options.cpus; ++cpu)
+        out << ", CPU" << cpu << "=ignore, APIC" << cpu << "=ignore";
+    out << '\n';
+}
+
+bool has(const std::string& line, std::string_view text) { return line.find(text) != std::string::npos; }
+
+} // namespace
+
+std::optional<std::string> why_not() {
+    if (std::filesystem::is_directory(host_terminals))
+        return std::nullopt;
+    return "Bochs cannot be used: there is no " + std::string(host_terminals) + " (Debian's package ncurses-base)";
+}
+
+EmulatorCommand command(MachineKind machine, const MachineOptions& options, const std::filesystem::path& image,
+                        const std::filesystem::path& folder) {
+    if (options.count_instructions && options.cpus != 1)
+        throw Failure("Bochs counts the instructions of one CPU only", 2);
+    std::ofstream settings(folder / "bochsrc");
+    write_settings(settings, machine, options);
+    if (!settings.flush())
+        throw Failure("cannot write " + (folder / "bochsrc").string());
+    std::filesystem::remove(folder / "emulator.log");
+
+    Command command = in_toolbox(folder, image);
+    append(command, {"--ro-bind", host_terminals, "/tmp/terminfo", "--setenv", "TERMINFO", "/tmp/terminfo"});
+    append(command, {"--setenv", "TERM", "linux"});
+    // At each HLT Bochs waits a millisecond for its standard input: it gets one that always has something to say.
+    append(command, {"busybox", "sh", "-c", "exec bochs-bin -q -f bochsrc 3<&0 </dev/null >/dev/null"});
+    return {.command = command, .com1 = Child::Streams::Terminal};
+}
+
+bool has_reset(const std::filesystem::path& folder) {
+    std::ifstream log(folder / "emulator.log");
+    unsigned resets = 0; // the first is the one of power-on
+    for (std::string line; resets < 2 && std::getline(log, line);)
+        resets += has(line, "[SYS   ] bx_pc_system_c::Reset(") ? 1 : 0;
+    return resets > 1;
+}
+
+MachineEnd machine_end(const std::filesystem::path& folder) {
+    std::ifstream log(folder / "emulator.log");
+    for (std::string line; std::getline(log, line);) {
+        if (has(line, "[ACPI  ] >>PANIC<< ACPI control: soft power off"))
+            return MachineEnd::PoweredOff;
+        if (has(line, ">>PANIC<< exception(): 3rd ("))
+            return MachineEnd::Reset;
+    }
+    return MachineEnd::Other;
+}
+
+std::string complaints(const std::filesystem::path& folder) {
+    std::ifstream log(folder / "emulator.log");
+    std::string all;
+    for (std::string line; std::getline(log, line);)
+        all += has(line, ">>PANIC<<") ? line + '\n' : "";
+    return all;
+}
+
+} // namespace bulkhead::tools::bochs

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Bulkhead authors
+//
+// QEMU: qemu-amd, and kvm.
+#include <fstream>
+#include <iterator>
+
+#include "tools/emulators.hpp"
+#include "tools/folders.hpp"
+
+namespace bulkhead::tools::qemu {
+namespace {
+
+/// The firmware's variables: it writes to them.
+void copy_variables(const std::filesystem::path& folder) {
+    const std::filesystem::path variables = folder / "variables.fd";
+    std::filesystem::copy_file(toolbox_folder() / "usr/share/OVMF/OVMF_VARS_4M.fd", variables,
+                               std::filesystem::copy_options::overwrite_existing);
+    std::filesystem::permissions(variables, std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
+}
+
+void append_cpus(Command& command, MachineKind machine, const MachineOptions& options) {
+    if (machine == MachineKind::Kvm)
+        append(command, {"-accel", "kvm", "-cpu", "host"});
+    else if (options.count_instructions)
+        append(command,
+               {"-accel", "tcg,thread=single,one-insn-per-tb=on", "-cpu", "max", "-icount", "shift=0,sleep=off"});
+    else
+        append(command, {"-accel", "tcg,thread=multi", "-cpu", "max"});
+    append(command, {"-smp", "cpus=" + std::to_string(options.cpus) +
+                                 ",cores=" + std::to_string(options.cpus / options.threads_per_core) +
+                                 ",threads=" + std::to_string(options.threads_per_core)});
+}
+
+} // namespace
+
+EmulatorCommand command(MachineKind machine, const MachineOptions& options, const std::filesystem::path& image,
+                        const std::filesystem::path& folder) {
+    copy_variables(folder);
+    Command command = in_toolbox(folder, image);
+    if (machine == MachineKind::Kvm)
+        append(command, {"--dev-bind", "/dev/kvm", "/dev/kvm"});
+    append(command, {"qemu-system-x86_64", "-nodefaults", "-no-user-config", "-machine", "q35"});
+    append_cpus(command, machine, options);
+    append(command, {"-m", std::to_string(options.memory_mib) + "M"});
+    append(command, {"-drive", "if=pflash,unit=0,format=raw,readonly=on,file=/usr/share/OVMF/OVMF_CODE_4M.fd"});
+    append(command, {"-drive", "if=pflash,unit=1,format=raw,file=variables.fd"});
+    append(command, {"-drive", "if=none,id=stick,format=raw,file=/tmp/disk.img"});
+    append(command, {"-device", "qemu-xhci", "-device", "usb-storage,drive=stick,bootindex=0"});
+    append(command, {"-display", "none", "-vga", "std", "-monitor", "none", "-no-reboot"});
+    append(command, {"-chardev", "stdio,id=com1,signal=off", "-serial", "chardev:com1"});
+    append(command, {"-D", "emulator.log", "-trace", "qemu_system_shutdown_request"});
+    return {.command = command, .com1 = Child::Streams::Pipes};
+}
+
+MachineEnd machine_end(int status, const std::filesystem::path& folder) {
+    // ShutdownCause in QEMU 10's qapi/run-state.json. A reset, which -no-reboot turns into an end, is not traced.
+    constexpr std::string_view guest_shutdown = "qemu_system_shutdown_request reason=6";
+    if (status != 0)
+        return MachineEnd::Other;
+    std::ifstream log(folder / "emulator.log");
+    bool traced = false;
+    for (std::string line; std::getline(log, line);) {
+        if (line.starts_with(guest_shutdown))
+            return MachineEnd::PoweredOff;
+        traced = traced || line.starts_with("qemu_system_shutdown_request");
+    }
+    return traced ? MachineEnd::Other : MachineEnd::Reset;
+}
+
+std::string complaints(const std::filesystem::path& folder) {
+    std::ifstream file(folder / "errors.log");
+    return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+}
+
+} // namespace bulkhead::tools::qemu
