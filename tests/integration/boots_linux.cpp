@@ -72,6 +72,6 @@ Boot shell() {
 
 } // namespace
 
-std::vector<Boot> linux_boots() { return {kernels(), shell()}; }
+std::vector<Boot> linux_boots() { return {also_on_bochs_amd(kernels()), shell()}; }
 
 } // namespace bulkhead::integration
