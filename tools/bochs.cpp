@@ -22,6 +22,24 @@ std::string_view model_of(MachineKind machine) {
     return machine == MachineKind::BochsIntel ? "corei7_skylake_x" : "ryzen";
 }
 
+struct Topology {
+    unsigned packages; ///< of the machine
+    unsigned cores;    ///< of a package
+    unsigned threads;  ///< of a core
+};
+
+/// OVMF divides by zero on a ryzen with several cores in a package. Bochs' Intel CPUs say that cores of one thread have
+/// a bit of the APIC ID for a second one (leaf 0Bh), so they really get it; the firmware lists only the first, as if
+/// hyper-threading was off, where a package has one core (tests/firmware/acpi_tables.cpp).
+Topology topology(MachineKind machine, const MachineOptions& options) {
+    const unsigned cores = options.cpus / options.threads_per_core;
+    if (machine == MachineKind::BochsAmd || options.cpus == 1)
+        return {.packages = cores, .cores = 1, .threads = options.threads_per_core};
+    if (options.threads_per_core == 1)
+        return {.packages = cores, .cores = 1, .threads = 2};
+    return {.packages = 1, .cores = cores, .threads = options.threads_per_core};
+}
+
 void write_settings(std::ostream& out, MachineKind machine, const MachineOptions& options) {
     out << "display_library: term\n"
            "config_interface: textconfig\n"
@@ -34,13 +52,16 @@ void write_settings(std::ostream& out, MachineKind machine, const MachineOptions
            "com1: enabled=1, mode=term, dev=/proc/self/fd/3\n"
            // The clock is the number of instructions (with more CPUs: of rounds), whatever the host's load.
            "clock: sync=none\n";
-    // Each core is a package: OVMF divides by zero on a ryzen of several cores.
-    out << "cpu: model=" << model_of(machine) << ", count=" << options.cpus / options.threads_per_core
-        << ":1:" << options.threads_per_core << ", ips=" << instructions_per_second << ", reset_on_triple_fault=0\n";
+    const Topology cpus = topology(machine, options);
+    out << "cpu: model=" << model_of(machine) << ", count=" << cpus.packages << ':' << cpus.cores << ':' << cpus.threads
+        << ", quantum=32, ips=" << instructions_per_second << ", reset_on_triple_fault=0";
+    // Bochs executes MONITOR slowly, and OVMF's idle processors do little else. VT-x has a control that depends on it.
+    out << (machine == MachineKind::BochsAmd ? ", exclude_features=\"mwait\"\n" : "\n");
     out << "memory: guest=" << options.memory_mib << ", host=" << options.memory_mib << '\n';
     // A VM entry that fails, and each exit because of a port, are errors of a CPU; its information is a flood of MSRs.
-    out << "log: emulator.log\npanic: action=fatal\nerror: action=report\ndebug: action=ignore\ninfo: action=report";
-    for (unsigned cpu = 0; cpu < options.cpus; ++cpu)
+    out << "log: emulator.log\npanic: action=fatal\nerror: action=report\ndebug: action=ignore\ninfo: action=report"
+        << std::hex;
+    for (unsigned cpu = 0; cpu < cpus.packages * cpus.cores * cpus.threads; ++cpu)
         out << ", CPU" << cpu << "=ignore, APIC" << cpu << "=ignore";
     out << '\n';
 }

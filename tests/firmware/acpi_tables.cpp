@@ -30,20 +30,66 @@ struct MpServices {
 };
 constexpr EFI_GUID mp_services_guid{0x3fdda605, 0xa76e, 0x4f46, {0xad, 0x29, 0x12, 0xf4, 0x53, 0x1b, 0x3d, 0x08}};
 
-/// The APIC IDs of all processors, in `storage`.
-std::span<const u8> apic_ids(const Firmware& firmware, std::span<u8> storage) {
-    auto* services = boot::first_protocol<MpServices>(firmware, mp_services_guid);
-    UINTN count = 0;
-    UINTN enabled = 0;
-    if (services == nullptr || failed(services->get_number(services, &count, &enabled)))
-        return {};
-    u64 used = 0;
-    for (UINTN i = 0; i < count && used < storage.size(); ++i) {
-        ProcessorInformation information{};
-        if (!failed(services->get_information(services, i, &information)))
-            storage[used++] = static_cast<u8>(information.processor_id);
+/// Whether cores have a second thread only because Bochs would get the topology wrong without (tools/bochs.cpp): those
+/// of packages with one core.
+bool hides_second_threads() {
+    constexpr u32 topology = 0xb; // SDM 2A CPUID: EBX, how many threads there are in a core, in a package
+    return arch::cpuid(0).eax >= topology && arch::cpuid(topology, 0).ebx == 2 && arch::cpuid(topology, 1).ebx == 2;
+}
+
+class Processors {
+public:
+    explicit Processors(const Firmware& firmware) {
+        auto* services = boot::first_protocol<MpServices>(firmware, mp_services_guid);
+        UINTN count = 0;
+        UINTN enabled = 0;
+        if (services == nullptr || failed(services->get_number(services, &count, &enabled)))
+            return;
+        const u64 hidden = hides_second_threads() ? 1 : 0;
+        for (UINTN i = 0; i < count && listed_.count + hidden_.count < max_processors; ++i) {
+            ProcessorInformation information{};
+            if (!failed(services->get_information(services, i, &information)))
+                ((information.processor_id & hidden) == 0 ? listed_ : hidden_).add(information.processor_id);
+        }
     }
-    return storage.first(used);
+
+    [[nodiscard]] std::span<const u8> listed() const { return listed_.all(); }
+    [[nodiscard]] std::span<const u8> hidden() const { return hidden_.all(); }
+
+private:
+    struct Ids {
+        void add(u64 id) { storage[count++] = static_cast<u8>(id); }
+        [[nodiscard]] std::span<const u8> all() const { return std::span(storage).first(count); }
+        u8 storage[max_processors]{};
+        u64 count = 0;
+    };
+    Ids listed_;
+    Ids hidden_;
+};
+
+/// The hidden processors wait for a start-up IPI for good. OVMF would leave them in a loop around MWAIT, which Bochs
+/// executes very slowly.
+void EFIAPI stop_hidden(EFI_EVENT, void* processors) {
+    constexpr u64 icr_low = 0xfee0'0300; // SDM 3A 11.6.1
+    constexpr u64 icr_high = 0xfee0'0310;
+    constexpr u32 init = 5u << 8 | 1u << 14;
+    for (const u8 id : static_cast<const Processors*>(processors)->hidden()) {
+        *boot::at_physical<volatile u32>({icr_high}) = u32{id} << 24;
+        *boot::at_physical<volatile u32>({icr_low}) = init;
+    }
+}
+
+EFI_BOOT_SERVICES* services_at_exit;
+EFI_EVENT after_all;
+
+/// OVMF still runs something on all processors then, and its own function comes after this one: this queues another.
+void EFIAPI exit_boot_services(EFI_EVENT, void*) { services_at_exit->SignalEvent(after_all); }
+
+void stop_hidden_at_exit(const Firmware& firmware, Processors& processors) {
+    EFI_EVENT event = nullptr;
+    services_at_exit = firmware.boot;
+    firmware.boot->CreateEvent(EVT_NOTIFY_SIGNAL, TPL_CALLBACK, stop_hidden, &processors, &after_all);
+    firmware.boot->CreateEvent(EVT_SIGNAL_EXIT_BOOT_SERVICES, TPL_CALLBACK, exit_boot_services, nullptr, &event);
 }
 
 /// PMBA in the configuration space of the PIIX4's function 3 (PIIX4 datasheet 7.1.10), where OVMF has put it.
@@ -56,9 +102,8 @@ u16 pm_base() {
     return static_cast<u16>(arch::in32(data_port) & 0xffc0);
 }
 
-EFI_STATUS install_tables(const Firmware& firmware) {
-    u8 storage[max_processors];
-    const MachineParts parts{.pm_base = pm_base(), .apic_ids = apic_ids(firmware, storage)};
+EFI_STATUS install_tables(const Firmware& firmware, const Processors& processors) {
+    const MachineParts parts{.pm_base = pm_base(), .apic_ids = processors.listed()};
     if (parts.pm_base == 0 || parts.apic_ids.empty())
         return EFI_NOT_FOUND;
     EFI_PHYSICAL_ADDRESS address = 0xffff'ffff; // the RSDP's and the FADT's older pointers have 32 bits
@@ -125,11 +170,13 @@ EFI_STATUS start_product(const Firmware& firmware) {
 extern "C" EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE* table) {
     using namespace bulkhead;
     const boot::Firmware firmware(image, table);
-    EFI_STATUS status = firmware::install_tables(firmware);
+    static firmware::Processors processors(firmware);
+    EFI_STATUS status = firmware::install_tables(firmware, processors);
     if (boot::failed(status)) {
         firmware.console.print("acpi_tables: the tables cannot be installed\n");
         return status;
     }
+    firmware::stop_hidden_at_exit(firmware, processors);
     status = firmware::start_product(firmware);
     if (boot::failed(status))
         firmware.console.print("acpi_tables: the product cannot be started, or it gave up\n");
