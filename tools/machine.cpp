@@ -47,10 +47,8 @@ std::optional<std::string> why_not_kvm() {
     if (access("/dev/kvm", R_OK | W_OK) != 0)
         return "kvm cannot be used: /dev/kvm is not there, or not for this user";
     const NestedVirtualization nested = ask_kvm();
-    if (nested.svm)
+    if (nested.svm || nested.vmx)
         return std::nullopt;
-    if (nested.vmx)
-        return "kvm cannot be used yet: this host's KVM offers VMX, and Bulkhead has no VT-x backend so far";
     return "kvm cannot be used: this host's KVM offers its guests neither VMX nor SVM (nested virtualization)";
 }
 

@@ -26,7 +26,7 @@ void append_cpus(Command& command, MachineKind machine, const MachineOptions& op
         append(command,
                {"-accel", "tcg,thread=single,one-insn-per-tb=on", "-cpu", "max", "-icount", "shift=0,sleep=off"});
     else
-        append(command, {"-accel", "tcg,thread=multi", "-cpu", "max"});
+        append(command, {"-accel", "tcg,thread=multi", "-cpu", options.virtualization ? "max" : "max,-svm"});
     append(command, {"-smp", "cpus=" + std::to_string(options.cpus) +
                                  ",cores=" + std::to_string(options.cpus / options.threads_per_core) +
                                  ",threads=" + std::to_string(options.threads_per_core)});

@@ -24,9 +24,9 @@ Boot also_on_bochs_amd(Boot boot) {
 std::string_view why_not_all_on(tools::MachineKind machine) {
     switch (machine) {
     case tools::MachineKind::QemuAmd:
-        return "that is about a CPU of another kind";
+        return "it runs all of them";
     case tools::MachineKind::BochsIntel:
-        return "it is for VT-x, which Bulkhead cannot use so far";
+        return "that is about a machine which only QEMU can be";
     case tools::MachineKind::BochsAmd:
         return "a second opinion on AMD-V from a few boots; the others take minutes there";
     case tools::MachineKind::Kvm:

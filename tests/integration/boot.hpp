@@ -59,7 +59,7 @@ struct Guest {
 };
 
 /// Where every boot runs.
-inline const std::vector<tools::MachineKind> machines{tools::MachineKind::QemuAmd};
+inline const std::vector<tools::MachineKind> machines{tools::MachineKind::QemuAmd, tools::MachineKind::BochsIntel};
 
 struct Boot {
     std::string name{};

@@ -95,8 +95,9 @@ kernel = "hello"
 
 /// A CPU that cannot be used is named before any guest starts.
 Boot no_virtualization() {
-    Boot boot = boot_of("no-amd-v", {{.name = "hello", .kernel = "hello"}}, {own_guest("hello")});
-    boot.on = {tools::MachineKind::BochsIntel};
+    Boot boot = boot_of("no-virtualization", {{.name = "hello", .kernel = "hello"}}, {own_guest("hello")});
+    boot.on = {tools::MachineKind::QemuAmd};
+    boot.options.virtualization = false;
     boot.until = "cannot run guests: .*AMD-V";
     boot.cases = {
         {"the hypervisor says why", {line("^bulkhead: not started: this machine cannot run guests: .*AMD-V")}},

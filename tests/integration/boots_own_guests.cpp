@@ -62,7 +62,7 @@ Case fails_on(tools::MachineKind machine, const std::string& guest, const std::s
 /// interrupt's end and twice for the timer.
 Boot properties_of_cpu() {
     constexpr auto bochs = tools::MachineKind::BochsAmd;
-    Boot boot = properties("cpu", {"cpuid", "msr", "x2apic", "ports", "zero-exit"});
+    Boot boot = properties("cpu", {"cpuid", "msr", "ports", "zero-exit"});
     for (Case& each : boot.cases) {
         if (each.name == "ports passes" || each.name == "zero-exit passes")
             std::erase(each.on, bochs);
@@ -71,6 +71,14 @@ Boot properties_of_cpu() {
     boot.cases.push_back(fails_on(bochs, "zero-exit", "\\d+ exits in \\d+ ticks", 1));
     boot.cases.push_back(
         {"a tick costs 3 exits", {number("FAIL zero-exit: (\\d+) exits in 1\\d\\d ticks", 300, 330)}, {bochs}});
+    return also_on_bochs_amd(boot);
+}
+
+/// Alone on its CPU: with several, Bochs 3.0 saves a wrong RIP at an exit right after an event's delivery, where
+/// another CPU has the next turn, and this guest has such an exit: for the NMI window, behind a timer's interrupt.
+Boot x2apic() {
+    Boot boot = properties("x2apic", {"x2apic"});
+    boot.options.cpus = 1;
     return also_on_bochs_amd(boot);
 }
 
@@ -141,6 +149,7 @@ Boot needless_intercept() {
 std::vector<Boot> own_guest_boots() {
     return {also_on_bochs_amd(properties_of_devices()),
             properties_of_cpu(),
+            x2apic(),
             controls(),
             unstartable(),
             containment("shutdowns", {"triple-fault", "shutdown-idt", "bad-fetch-hole"}),
