@@ -3,6 +3,7 @@
 #include "core/service.hpp"
 
 #include "arch/x86_64/entry.hpp"
+#include "arch/x86_64/instructions.hpp"
 #include "core/boot_stages.hpp"
 #include "core/console.hpp"
 #include "core/cpu.hpp"
@@ -54,7 +55,10 @@ namespace {
 
 // UEFI 2.10 8.5.1: ResetSystem(EfiResetShutdown, EFI_SUCCESS, 0, NULL).
 [[noreturn]] void call_reset_system(u32 type) {
-    load_boot_descriptors(); // this CPU's own are not on these tables
+    // The firmware's own memory is mapped for this call only; neither this CPU's stack nor its GDT is. They are left
+    // first: an NMI may come at any instruction, when a CPU whose guest has ended still asks this one for its service.
+    load_boot_descriptors();
+    arch::write_cr3(machine.firmware_root.value);
     using ResetSystem = void(__attribute__((ms_abi))*)(u64 type, u64 status, u64 size, void* data);
     reinterpret_cast<ResetSystem>(machine.boot.efi_reset_system.value)(type, 0, 0, nullptr);
     console::emergency("the firmware did not power off: it is safe to switch the machine off now");
@@ -68,9 +72,7 @@ void power_off_machine() {
     Log() << "all guests are off: powering off";
     console::flush();
     constexpr u32 efi_reset_shutdown = 2;
-    // The firmware's own memory is mapped for this call only, and no stack but the one in the image is.
-    continue_on_stack(machine.firmware_root.value, reinterpret_cast<u64>(boot_stack_end), call_reset_system,
-                      efi_reset_shutdown);
+    continue_on_stack(arch::read_cr3(), reinterpret_cast<u64>(boot_stack_end), call_reset_system, efi_reset_shutdown);
 }
 
 } // namespace bulkhead
