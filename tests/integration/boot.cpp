@@ -30,7 +30,7 @@ std::string_view why_not_all_on(tools::MachineKind machine) {
     case tools::MachineKind::BochsAmd:
         return "a second opinion on AMD-V from a few boots; the others take minutes there";
     case tools::MachineKind::Kvm:
-        return "a host whose KVM lets its guests use SVM has not been at hand";
+        return "a host whose KVM lets its guests use SVM or VMX has not been at hand";
     }
     return "";
 }
