@@ -5,11 +5,11 @@
 #include <cstring>
 
 #include "arch/x86_64/instructions.hpp"
+#include "boot/acpi_madt.hpp"
+#include "boot/acpi_platform.hpp"
 #include "boot/identity_map.hpp"
 #include "boot/topology.hpp"
 #include "boot/unix_time.hpp"
-#include "drivers/acpi_madt.hpp"
-#include "drivers/acpi_platform.hpp"
 
 namespace bulkhead::boot {
 

@@ -10,7 +10,7 @@
 #include <string_view>
 #include <vector>
 
-#include "drivers/acpi.hpp"
+#include "boot/acpi.hpp"
 
 namespace bulkhead::fakes {
 

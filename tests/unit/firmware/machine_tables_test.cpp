@@ -10,8 +10,8 @@
 #include <numeric>
 #include <vector>
 
-#include "drivers/acpi_madt.hpp"
-#include "drivers/acpi_platform.hpp"
+#include "boot/acpi_madt.hpp"
+#include "boot/acpi_platform.hpp"
 
 namespace bulkhead::firmware {
 namespace {

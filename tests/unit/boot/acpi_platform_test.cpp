@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the Bulkhead authors
-#include "drivers/acpi_platform.hpp"
+#include "boot/acpi_platform.hpp"
 
 #include <array>
 #include <random>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the Bulkhead authors
-#include "mm/region_set.hpp"
+#include "boot/region_set.hpp"
 
 #include <algorithm>
 #include <array>

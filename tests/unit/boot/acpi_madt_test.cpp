@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the Bulkhead authors
-#include "drivers/acpi_madt.hpp"
+#include "boot/acpi_madt.hpp"
 
 #include <array>
 #include <random>

@@ -5,8 +5,8 @@
 // included.
 #pragma once
 
+#include "boot/acpi.hpp"
 #include "boot/boot_info.hpp"
-#include "drivers/acpi.hpp"
 
 namespace bulkhead::acpi {
 

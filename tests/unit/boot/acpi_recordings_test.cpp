@@ -10,8 +10,8 @@
 
 #include <catch2/catch_test_macros.hpp>
 
-#include "drivers/acpi_madt.hpp"
-#include "drivers/acpi_platform.hpp"
+#include "boot/acpi_madt.hpp"
+#include "boot/acpi_platform.hpp"
 
 using namespace bulkhead;
 

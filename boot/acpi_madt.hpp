@@ -4,8 +4,8 @@
 // MADT: processors and interrupt controllers (ACPI 6.5 5.2.12).
 #pragma once
 
+#include "boot/acpi.hpp"
 #include "boot/boot_info.hpp"
-#include "drivers/acpi.hpp"
 
 namespace bulkhead::acpi {
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the Bulkhead authors
-#include "drivers/acpi.hpp"
+#include "boot/acpi.hpp"
 
 namespace bulkhead::acpi {
 
