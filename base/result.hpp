@@ -13,6 +13,12 @@ namespace bulkhead {
 class Literal {
 public:
     template <std::size_t Size> consteval Literal(const char (&text)[Size]) : text_(text) {} // NOLINT(*-explicit-*)
+    /// A copy of another program's literal: zero-terminated, and there for as long as this program runs.
+    [[nodiscard]] static constexpr Literal copied(const char* text) {
+        Literal literal("");
+        literal.text_ = text;
+        return literal;
+    }
     friend constexpr bool operator==(Literal a, Literal b) { return std::string_view(a) == std::string_view(b); }
     constexpr operator std::string_view() const { return text_; } // NOLINT(*-explicit-*)
 

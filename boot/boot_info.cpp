@@ -56,18 +56,30 @@ void Loader::lay_out_guests(Arena& arena) {
     for (u64 i = 0; i < configuration.guests.size(); ++i) {
         const GuestConfig& config = configuration.guests[i];
         const GuestPlan& plan = loaded_.plan.guests[i];
-        const FileInMemory* kernel = find_file(config.kernel.value);
-        const FileInMemory* initrd = find_file(config.initrd.value);
         GuestInfo guest;
         config.name.value.copy(guest.name, max_guest_name);
         guest.cpus = arena.copy(plan.cpus);
         guest.memory = arena.copy(plan.memory);
-        guest.cmdline = arena.copy(std::span<const char>(config.cmdline.value));
-        guest.kernel = kernel != nullptr ? kernel->file : LoadedFile{};
-        guest.initrd = initrd != nullptr ? initrd->file : LoadedFile{};
+        lay_out_start(arena, starts_[i], guest);
         if (!guests.empty())
             guests[i] = guest;
     }
+}
+
+void Loader::lay_out_start(Arena& arena, const Result<GuestStart>& start, GuestInfo& guest) {
+    if (!start) {
+        const std::string_view what = start.error().what;
+        guest.refusal = arena.copy(std::span<const char>(what.data(), what.size() + 1)); // a literal: with its zero
+        guest.refusal_value = start.error().value;
+        return;
+    }
+    const auto segments = arena.room<GuestSegment>(start->segments.size());
+    for (u64 i = 0; i < segments.size(); ++i) {
+        const StartSegment& segment = start->segments[i];
+        segments[i] = {segment.to, physical_of(segment.bytes.data()), segment.bytes.size()};
+    }
+    guest.segments = {.address = physical_of(segments.data()), .count = segments.size()};
+    guest.entry = start->entry;
 }
 
 /// The lower half is the firmware's, which maps this program, the hand-off area and all devices one to one; the image

@@ -2,8 +2,8 @@
 // Copyright the Bulkhead authors
 //
 // What the loader hands to the hypervisor: the machine as the firmware described it, the guests as the configuration
-// described them and placement decided, and where the files were loaded. The loader parses; the hypervisor only reads.
-// Plain data of fixed layout, as two compilers' targets (PE and ELF) share it.
+// described them and placement decided, and what their memory holds at their start. The loader parses; the hypervisor
+// only reads. Plain data of fixed layout, as two compilers' targets (PE and ELF) share it.
 #pragma once
 
 #include <type_traits>
@@ -81,10 +81,25 @@ struct AcpiInfo {
     HostPhysical local_apic; ///< MADT, with its address override applied
 };
 
-/// A file from the boot volume, in memory. `address` is 2 MiB aligned, and the rest of its last 2 MiB belongs to it.
-struct LoadedFile {
-    HostPhysical address; ///< 0: there is no such file
-    u64 size = 0;         ///< bytes
+/// A part of what a guest's memory holds at its start: `size` bytes (not 0) at `from`, which stay as they are, belong
+/// at `to`. `from` is below layout::pristine_size, neither needs any alignment.
+struct GuestSegment {
+    GuestPhysical to;
+    HostPhysical from;
+    u64 size = 0;
+};
+
+/// How a vCPU begins to run: in 64-bit mode, paging on, flat segments, interrupts off.
+struct EntryState {
+    u64 rip = 0;
+    u64 rsi = 0;
+    u64 rsp = 0;
+    u64 cr3 = 0;
+    u64 gdt_base = 0;
+    u16 gdt_limit = 0;
+    u16 code_selector = 0x10;
+    u16 data_selector = 0x18;
+    u16 reserved = 0;
 };
 
 inline constexpr u32 max_guest_name = 31;
@@ -93,9 +108,10 @@ struct GuestInfo {
     char name[max_guest_name + 1]{}; ///< zero-terminated, unique
     PhysicalArray<u32> cpus;         ///< indices into BootInfo::cpus; the n-th is vCPU n
     PhysicalArray<MemoryChunk> memory;
-    LoadedFile kernel;
-    LoadedFile initrd;
-    PhysicalArray<char> cmdline; ///< no terminating zero is counted
+    PhysicalArray<GuestSegment> segments; ///< all in the guest's RAM, without overlap; the rest of it is zeros
+    EntryState entry;                     ///< of vCPU 0
+    PhysicalArray<char> refusal;          ///< why it cannot be started, zero-terminated; empty: it can
+    u64 refusal_value = 0;                ///< the number that was wrong
 };
 
 /// Instruction counts (TSC ticks) of the loader's stages, printed apart.
@@ -114,7 +130,7 @@ struct WallClock {
 
 struct BootInfo {
     static constexpr u64 expected_magic = 0x4f464e4942484b42; // "BKHBINFO"
-    static constexpr u32 expected_version = 1;
+    static constexpr u32 expected_version = 2;
 
     u64 magic = expected_magic;
     u32 version = expected_version;
@@ -165,6 +181,8 @@ static_assert(sizeof(PhysicalArray<u32>) == 16);
 static_assert(sizeof(CpuInfo) == 16);
 static_assert(sizeof(MemoryRange) == 24);
 static_assert(sizeof(MemoryChunk) == 24);
-static_assert(sizeof(GuestInfo) == 32 + 16 + 16 + 16 + 16 + 16);
+static_assert(sizeof(GuestSegment) == 24);
+static_assert(sizeof(EntryState) == 48);
+static_assert(sizeof(GuestInfo) == 32 + 3 * 16 + 48 + 16 + 8);
 
 } // namespace bulkhead

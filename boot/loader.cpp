@@ -7,6 +7,7 @@
 
 #include "arch/x86_64/arch_capabilities.hpp"
 #include "arch/x86_64/instructions.hpp"
+#include "arch/x86_64/layout.hpp"
 #include "boot/hypervisor_image.hpp"
 #include "boot/quiesce.hpp"
 
@@ -26,6 +27,11 @@ bool needs_spare_tables() {
            has_itlb_multihit(host(1, 0).eax, read_arch_capabilities(host, arch::read_msr));
 }
 
+/// Pages of its own for each guest, as they are mapped on its CPUs only.
+u64 room_to_make(const GuestConfig& guest) {
+    return align_up(made_for_guest_size(guest.cmdline.value, static_cast<u32>(guest.cpus.count)), page_size);
+}
+
 std::span<const u8> embedded_elf() { return {hypervisor_elf, hypervisor_elf_end}; }
 
 } // namespace
@@ -34,9 +40,9 @@ Result<void> Loader::load(u64 start_tsc) {
     times_.start = start_tsc;
     using Stage = Result<void> (Loader::*)();
     constexpr Stage stages[] = {
-        &Loader::look_at_machine, &Loader::read_configuration, &Loader::parse_configuration,
-        &Loader::take_own_memory, &Loader::take_file_memory,   &Loader::place_guests,
-        &Loader::read_files,      &Loader::load_hypervisor,    &Loader::fill_boot_info,
+        &Loader::look_at_machine,  &Loader::read_configuration, &Loader::parse_configuration, &Loader::take_own_memory,
+        &Loader::take_file_memory, &Loader::place_guests,       &Loader::read_files,          &Loader::make_guests,
+        &Loader::load_hypervisor,  &Loader::fill_boot_info,
     };
     Result<void> done;
     for (const Stage stage : stages)
@@ -139,17 +145,32 @@ const FileInMemory* Loader::find_file(std::string_view path) const {
     return found == files_.end() ? nullptr : found;
 }
 
+std::span<const u8> Loader::bytes_of(std::string_view path) const {
+    const FileInMemory* file = find_file(path);
+    return file == nullptr ? std::span<const u8>() : file->bytes;
+}
+
 Result<void> Loader::take_memory_of(std::string_view path) {
     if (path.empty() || find_file(path) != nullptr)
         return {};
     const auto size = volume_.size(path);
     if (!size)
         return std::unexpected(size.error());
-    const auto address = memory_.take(align_up(*size, large_page_size), large_page_size, anywhere);
+    const auto address = memory_.take(align_up(*size, large_page_size), large_page_size, layout::pristine_size);
     if (!address)
         return std::unexpected(address.error());
-    if (!files_.push_back({.path = path, .file = {.address = *address, .size = *size}}))
+    if (!files_.push_back({.path = path, .bytes = at_physical<u8>(*address, *size)}))
         return fail("too many files", files_.size());
+    return {};
+}
+
+Result<void> Loader::take_memory_to_make_guests() {
+    for (const GuestConfig& guest : loaded_.configuration.guests)
+        made_.size += room_to_make(guest);
+    const auto address = memory_.take(made_.size, page_size, layout::pristine_size);
+    if (!address)
+        return std::unexpected(address.error());
+    made_.start = *address;
     return {};
 }
 
@@ -158,7 +179,7 @@ Result<void> Loader::take_file_memory() {
         for (const std::string_view path : {guest.kernel.value, guest.initrd.value})
             if (const auto done = take_memory_of(path); !done)
                 return done;
-    return {};
+    return take_memory_to_make_guests();
 }
 
 void Loader::print_plan() const {
@@ -183,10 +204,30 @@ Result<void> Loader::place_guests() {
 }
 
 Result<void> Loader::read_files() {
-    for (const auto& [path, file] : files_)
-        if (const auto done = volume_.read(path, at_physical<u8>(file.address, file.size)); !done)
+    for (const auto& [path, bytes] : files_)
+        if (const auto done = volume_.read(path, bytes); !done)
             return done;
     times_.reading = volume_.ticks();
+    return {};
+}
+
+/// A kernel that is none costs its guest alone: the hypervisor says so where the guest would have started.
+Result<void> Loader::make_guests() {
+    std::span<u8> room = at_physical<u8>(made_.start, made_.size);
+    std::memset(room.data(), 0, room.size());
+    for (u64 i = 0; i < loaded_.plan.guests.size(); ++i) {
+        const GuestConfig& config = loaded_.configuration.guests[i];
+        const GuestPlan& plan = loaded_.plan.guests[i];
+        const GuestSources sources{.kernel = bytes_of(config.kernel.value),
+                                   .initrd = bytes_of(config.initrd.value),
+                                   .cmdline = config.cmdline.value,
+                                   .memory = plan.memory,
+                                   .vcpus = static_cast<u32>(plan.cpus.size())};
+        const u64 size = room_to_make(config);
+        if (!starts_.push_back(make_guest_start(sources, room.first(size))))
+            return fail("too many guests", i);
+        room = room.subspan(size);
+    }
     return {};
 }
 

@@ -9,6 +9,7 @@
 #include "boot/elf.hpp"
 #include "boot/files.hpp"
 #include "boot/firmware.hpp"
+#include "boot/guest/start.hpp"
 #include "boot/machine.hpp"
 #include "boot/memory.hpp"
 #include "config/load.hpp"
@@ -21,7 +22,7 @@ inline constexpr std::string_view configuration_path = "\\bulkhead\\bulkhead.tom
 /// A file that a guest, or several, is made of.
 struct FileInMemory {
     std::string_view path;
-    LoadedFile file;
+    std::span<u8> bytes;
 };
 
 class Loader {
@@ -50,12 +51,15 @@ private:
     Result<void> take_file_memory();
     Result<void> place_guests();
     Result<void> read_files();
+    Result<void> make_guests();
     Result<void> load_hypervisor();
 
     [[nodiscard]] Result<Machine> machine_for_guests();
     [[nodiscard]] std::string_view text() const { return {text_.data(), text_.size()}; }
     [[nodiscard]] const FileInMemory* find_file(std::string_view path) const;
+    [[nodiscard]] std::span<const u8> bytes_of(std::string_view path) const;
     Result<void> take_memory_of(std::string_view path);
+    Result<void> take_memory_to_make_guests();
     [[nodiscard]] Result<void> refuse_configuration() const;
     void print_plan() const;
 
@@ -63,6 +67,7 @@ private:
     Result<void> fill_boot_info();
     void lay_out(Arena& arena);
     void lay_out_guests(Arena& arena);
+    static void lay_out_start(Arena& arena, const Result<GuestStart>& start, GuestInfo& guest);
     Result<void> map_image();
 
     // leave.cpp
@@ -78,6 +83,8 @@ private:
     ConfigurationStorage storage_;
     LoadedConfiguration loaded_;
     StaticVector<FileInMemory, 2 * max_guests> files_; ///< each path once
+    PhysicalRange made_;                               ///< what of guests' memory at their start is in no file
+    StaticVector<Result<GuestStart>, max_guests> starts_;
 
     ElfImage elf_;
     PhysicalRange image_;

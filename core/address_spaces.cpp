@@ -166,20 +166,18 @@ Result<HostPhysical> AddressSpaces::make_firmware_root(std::span<const MemoryRan
     return table.root();
 }
 
-Result<HostPhysical> AddressSpaces::make_guest_windows(const GuestMemoryMap& memory, const GuestInfo& guest,
+Result<HostPhysical> AddressSpaces::make_guest_windows(const GuestMemoryMap& memory,
+                                                       std::span<const GuestSegment> segments,
                                                        PhysicalRange second_stage) {
     TableBuilder table({page_format_of<HostFormat>, capabilities_}, *frames_);
     table.map_ram(layout::guest_ram, memory, read_write);
-    const auto map_range = [&table](u64 address, PhysicalRange range, Rights rights) {
-        if (range.size != 0)
-            table.map(address, range.start, range.size, {rights});
-    };
-    const auto file_range = [](const LoadedFile& file) { // BootInfo: the rest of its last 2 MiB is the file's
-        return PhysicalRange{file.address, align_up(file.size, large_page_size)};
-    };
-    map_range(layout::guest_kernel, file_range(guest.kernel), read_only);
-    map_range(layout::guest_initrd, file_range(guest.initrd), read_only);
-    map_range(layout::second_stage + second_stage.start.value, second_stage, read_write);
+    for (const GuestSegment& segment : segments) {
+        const HostPhysical first = segment.from.align_down(page_size);
+        const HostPhysical end = (segment.from + segment.size).align_up(page_size);
+        table.map(layout::pristine + first.value, first, end - first, {read_only});
+    }
+    if (second_stage.size != 0)
+        table.map(layout::second_stage + second_stage.start.value, second_stage.start, second_stage.size, {read_write});
     return table.root();
 }
 
@@ -191,7 +189,7 @@ Result<HostPhysical> AddressSpaces::make_cpu_root(const CpuFrames& cpu, HostPhys
     table.map(layout::per_cpu_fault_stack, cpu.fault_stack, layout::per_cpu_fault_stack_size, {read_write});
     table.map(layout::per_cpu_frames, cpu.control, layout::per_cpu_frames_size, {read_write});
     if (table.root() && windows.value != 0)
-        for (const u64 address : {layout::guest_ram, layout::guest_kernel, layout::guest_initrd, layout::second_stage})
+        for (const u64 address : {layout::guest_ram, layout::pristine, layout::second_stage})
             copy_slot(windows, *table.root(), address);
     return table.root();
 }

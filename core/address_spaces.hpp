@@ -42,9 +42,9 @@ public:
     /// For calls of UEFI runtime services: the image, the stack that is in it, and the services' memory 1:1.
     Result<HostPhysical> make_firmware_root(std::span<const MemoryRange> map);
 
-    /// A guest's RAM and pristine files at layout::guest_*, and `second_stage`, unless it is empty, at
-    /// layout::second_stage: shared by the tables of its CPUs.
-    Result<HostPhysical> make_guest_windows(const GuestMemoryMap& memory, const GuestInfo& guest,
+    /// A guest's RAM at layout::guest_ram, where its segments come from at layout::pristine, and `second_stage`, unless
+    /// it is empty, at layout::second_stage: shared by the tables of its CPUs.
+    Result<HostPhysical> make_guest_windows(const GuestMemoryMap& memory, std::span<const GuestSegment> segments,
                                             PhysicalRange second_stage);
     /// A CPU's final tables. `windows`: of its guest, or 0. All physical; see
     /// arch/x86_64/layout.hpp.

@@ -28,18 +28,6 @@ inline constexpr GuestException general_protection{13, 0};
 inline constexpr GuestException floating_point_error{16, std::nullopt};
 inline constexpr GuestException alignment_check{17, 0};
 
-/// How a vCPU begins to run: the 64-bit entry of the boot protocol, paging on, flat segments, interrupts off.
-struct EntryState {
-    u64 rip = 0;
-    u64 rsi = 0;
-    u64 rsp = 0;
-    u64 cr3 = 0;
-    u64 gdt_base = 0;
-    u16 gdt_limit = 0;
-    u16 code_selector = 0x10;
-    u16 data_selector = 0x18;
-};
-
 /// The control registers as the hardware has them; the guest's own view of CR0 and CR4 is the handlers' matter.
 struct ControlState {
     u64 cr0 = 0;

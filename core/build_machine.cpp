@@ -12,15 +12,6 @@ namespace bulkhead {
 
 constinit Machine machine;
 
-namespace {
-
-std::string_view text_of(const PhysicalArray<char>& array) {
-    const std::span<const char> text = handed(array);
-    return {text.data(), text.size()};
-}
-
-} // namespace
-
 PagingCapabilities paging_capabilities() {
     const bool huge_pages = (arch::cpuid(0x80000001).edx >> 26 & 1) != 0;
     const u32 physical_bits = arch::cpuid(0x80000008).eax & 0xff;
@@ -80,10 +71,8 @@ Result<void> MachineBuilder::create_objects() {
     machine.console_sources = create<ConsoleSource>(infos.size());
     for (u32 i = 0; i < infos.size(); ++i) {
         Guest& guest = machine.guests[i];
+        guest.info = &infos[i];
         guest.name = infos[i].name;
-        guest.cmdline = text_of(infos[i].cmdline);
-        guest.kernel = infos[i].kernel;
-        guest.initrd = infos[i].initrd;
         const std::span<const u32> indices = handed(infos[i].cpus);
         const std::span<Vcpu*> vcpus = create<Vcpu*>(indices.size());
         for (u32 id = 0; id < indices.size(); ++id) {
@@ -135,9 +124,8 @@ Result<void> MachineBuilder::build_guest_tables(Guest& guest, const SecondStageF
         const LockGuard lock(guest.devices_lock, lock_owner());
         guest.spare_tables = FrameAllocator({changing.end() - spares, spares});
     }
-    const u64 index = static_cast<u64>(&guest - machine.guests.data());
     const Result<HostPhysical> windows =
-        spaces_.make_guest_windows(guest.memory_map, handed(machine.boot.guests)[index], changing);
+        spaces_.make_guest_windows(guest.memory_map, handed(guest.info->segments), changing);
     if (!windows)
         return std::unexpected(windows.error());
     second_stage_bytes_ += frames_.used() - before;

@@ -55,10 +55,8 @@ struct alignas(64) Vcpu {
 enum class StopReason : u8 { None, PowerOff, Reset, Failed };
 
 struct Guest {
+    const GuestInfo* info = nullptr; ///< in the hand-off area; its segments are mapped on the guest's own CPUs
     std::string_view name;
-    std::string_view cmdline;
-    LoadedFile kernel; ///< pristine: at layout::guest_kernel on the guest's own CPUs
-    LoadedFile initrd; ///< likewise at layout::guest_initrd
     std::span<Vcpu* const> vcpus;
     GuestMemoryMap memory_map;
     GuestMemory memory{nullptr, MiB, 0};

@@ -14,9 +14,9 @@ struct BuildTimes {
     u64 copying = 0;
 };
 
-/// Fills the guest's RAM as a firmware and a boot loader would: zeros, kernel, initrd, ACPI tables, boot parameters.
-/// Runs on one of the guest's own CPUs, as only there its RAM and files are mapped. Says how the first vCPU starts, or
-/// what is wrong with the kernel's file.
+/// Fills the guest's RAM with what it holds at its start: zeros, and the segments that the loader left. Runs on one of
+/// the guest's own CPUs, as only there its RAM and the segments are mapped. Says how the first vCPU starts, or what the
+/// loader found wrong with its kernel.
 Result<EntryState> build_guest_memory(const Guest& guest, BuildTimes& times);
 
 } // namespace bulkhead

@@ -2,7 +2,7 @@
 // Copyright the Bulkhead authors
 //
 // The constants of the guest machine: one place for the device models, the ACPI tables and the port map.
-// devices/dsdt.asl repeats some of them; a unit test compares the two.
+// boot/guest/dsdt.asl repeats some of them; a unit test compares the two.
 #pragma once
 
 #include "base/types.hpp"

@@ -9,8 +9,8 @@
 #include <string_view>
 #include <system_error>
 
+#include "boot/guest/linux_boot.hpp"
 #include "config/load.hpp"
-#include "devices/linux_boot.hpp"
 #include "tools/failure.hpp"
 #include "tools/file_name.hpp"
 #include "tools/folders.hpp"

@@ -38,9 +38,9 @@ inline constexpr u64 mmio = 0xffffa00000000000;
 inline constexpr u64 guest_ram = 0xffffc00000000000;
 inline constexpr u64 guest_ram_size = 512 * GiB; ///< one entry of the top-level table
 
-/// The pristine files of that guest, read-only.
-inline constexpr u64 guest_kernel = 0xffffd00000000000;
-inline constexpr u64 guest_initrd = 0xffffd08000000000;
+/// What that guest's memory holds at its start, read-only: physical address + pristine.
+inline constexpr u64 pristine = 0xffffd00000000000;
+inline constexpr u64 pristine_size = 512 * GiB; ///< one entry of the top-level table
 
 /// The second-stage tables of that guest and the spare ones behind them: physical address + second_stage. Mapped only
 /// where they change while the guest runs (vmx/execution.hpp).

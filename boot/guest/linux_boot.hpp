@@ -2,7 +2,7 @@
 // Copyright the Bulkhead authors
 //
 // Starts a bzImage by the 64-bit boot protocol (Linux Documentation/arch/x86/boot.rst, zero-page.rst): plan first, then
-// write. The caller copies kernel and initrd, as it knows how the guest's memory is mapped.
+// write. Kernel and initrd stay where they are: boot/guest/start.hpp says what goes where.
 #pragma once
 
 #include <span>
@@ -10,6 +10,7 @@
 
 #include "base/result.hpp"
 #include "base/static_vector.hpp"
+#include "boot/boot_info.hpp"
 #include "mm/memory_chunk.hpp"
 
 namespace bulkhead {
@@ -54,25 +55,13 @@ struct LinuxPlan {
 Result<LinuxPlan> plan_linux_boot(std::span<const u8> kernel, u64 initrd_size, std::string_view cmdline,
                                   std::span<const MemoryChunk> memory);
 
-/// The registers a vCPU starts with: long mode, paging on, interrupts off, flat segments.
-struct LinuxEntry {
-    GuestPhysical rip;
-    GuestPhysical rsi; ///< boot_params
-    GuestPhysical rsp;
-    GuestPhysical cr3;
-    GuestPhysical gdt_base;
-    u16 gdt_limit = 0;
-    u16 cs = 0x10; ///< __BOOT_CS
-    u16 ds = 0x18; ///< __BOOT_DS: DS, ES and SS
-};
-
-/// Size of the guest's memory from address 0 that write_linux_boot works on.
-inline constexpr u64 linux_low_memory = 1 * MiB;
+/// Bytes of the guest's memory from address 0 that write_linux_boot works on, at most 128 KiB.
+u64 linux_low_memory(std::string_view cmdline);
 
 /// Writes boot_params, command line, GDT and identity page tables for the first 4 GiB into `low`, the guest's memory
-/// from 0 to linux_low_memory, which is all zeros except for the firmware tables at platform::firmware_area. `kernel`
-/// and `cmdline` are those the plan was made for.
-LinuxEntry write_linux_boot(const LinuxPlan& plan, std::span<const u8> kernel, std::string_view cmdline,
-                            std::span<u8, linux_low_memory> low);
+/// from 0 to linux_low_memory(cmdline), all zeros. `kernel` and `cmdline` are those the plan was made for. RSI is the
+/// address of boot_params.
+EntryState write_linux_boot(const LinuxPlan& plan, std::span<const u8> kernel, std::string_view cmdline,
+                            std::span<u8> low);
 
 } // namespace bulkhead

@@ -9,6 +9,9 @@
 
 namespace bulkhead {
 
+/// Bytes that the tables of a guest with so many vCPUs take.
+u64 acpi_tables_size(u32 vcpus);
+
 /// Writes a guest's ACPI tables (ACPI 6.5: RSDP, XSDT, FADT hardware-reduced, MADT, SPCR, DSDT) into `area`, which is
 /// the guest's memory at platform::firmware_area, all zeros. The RSDP is at its start. The vCPUs have APIC IDs 0 to
 /// `vcpus` - 1; at least one. Returns the bytes used, or an error with the number of vCPUs that do not fit.

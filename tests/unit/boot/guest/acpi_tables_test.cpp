@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the Bulkhead authors
-#include "devices/acpi_tables.hpp"
+#include "boot/guest/acpi_tables.hpp"
 
 #include <catch2/catch_test_macros.hpp>
 

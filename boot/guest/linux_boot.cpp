@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the Bulkhead authors
-#include "devices/linux_boot.hpp"
+#include "boot/guest/linux_boot.hpp"
 
 #include <algorithm>
 #include <bit>
@@ -8,7 +8,7 @@
 #include <new>
 #include <optional>
 
-#include "devices/linux_layout.hpp"
+#include "boot/guest/linux_layout.hpp"
 #include "devices/platform.hpp"
 
 namespace bulkhead {
@@ -224,8 +224,12 @@ Result<LinuxPlan> plan_linux_boot(std::span<const u8> kernel, u64 initrd_size, s
     return plan;
 }
 
-LinuxEntry write_linux_boot(const LinuxPlan& plan, std::span<const u8> kernel, std::string_view cmdline,
-                            std::span<u8, linux_low_memory> low) {
+u64 linux_low_memory(std::string_view cmdline) {
+    return low_memory::command_line + std::min<u64>(cmdline.size() + 1, low_memory::command_line_size);
+}
+
+EntryState write_linux_boot(const LinuxPlan& plan, std::span<const u8> kernel, std::string_view cmdline,
+                            std::span<u8> low) {
     // Null, unused, __BOOT_CS (64-bit code), __BOOT_DS (data). SDM 3A 3.4.5.
     constexpr std::array<u64, 4> gdt{0, 0, 0x00af'9b00'0000'ffff, 0x00cf'9300'0000'ffff};
     put(low, low_memory::gdt, gdt.data(), sizeof gdt);
@@ -233,12 +237,14 @@ LinuxEntry write_linux_boot(const LinuxPlan& plan, std::span<const u8> kernel, s
     write_page_tables(low);
     write_boot_params(plan, kernel, low);
     return {
-        .rip = plan.kernel + entry_64_offset,
-        .rsi = {low_memory::boot_params},
-        .rsp = {low_memory::stack_end},
-        .cr3 = {low_memory::page_map_level_4},
-        .gdt_base = {low_memory::gdt},
+        .rip = plan.kernel.value + entry_64_offset,
+        .rsi = low_memory::boot_params,
+        .rsp = low_memory::stack_end,
+        .cr3 = low_memory::page_map_level_4,
+        .gdt_base = low_memory::gdt,
         .gdt_limit = sizeof gdt - 1,
+        .code_selector = 0x10, // __BOOT_CS
+        .data_selector = 0x18, // __BOOT_DS
     };
 }
 

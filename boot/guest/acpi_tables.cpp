@@ -1,20 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the Bulkhead authors
-#include "devices/acpi_tables.hpp"
+#include "boot/guest/acpi_tables.hpp"
 
 #include <algorithm>
 #include <cstddef>
 #include <cstring>
 
-#include "devices/acpi_layout.hpp"
-#include "devices/dsdt_aml.hpp"
-#include "devices/io_apic.hpp"
+#include "boot/guest/acpi_layout.hpp"
+#include "boot/guest/dsdt_aml.hpp"
 
 namespace bulkhead {
 
 namespace {
 
-using namespace acpi;
+using namespace acpi_layout;
 
 // Linux drops x2APIC entries of IDs below 255 where a MADT has entries of both types.
 constexpr u32 local_apic_ids = 255;
@@ -98,7 +97,7 @@ u64 add_madt(Writer& writer, u32 vcpus) {
     }
     writer.add(IoApicEntry{.io_apic_id = 0,
                            .reserved = 0,
-                           .io_apic_address = static_cast<u32>(IoApic::base.value),
+                           .io_apic_address = static_cast<u32>(guest_layout::io_apic.value),
                            .global_system_interrupt_base = 0});
     return writer.finish(start);
 }
@@ -155,12 +154,15 @@ void write_root_pointer(std::span<u8> area, u64 xsdt) {
 
 } // namespace
 
+u64 acpi_tables_size(u32 vcpus) {
+    return aligned(sizeof(RootPointer)) + aligned(sizeof(Xsdt)) + aligned(sizeof(Fadt)) + aligned(madt_size(vcpus)) +
+           aligned(sizeof(Spcr)) + aligned(dsdt_aml.size());
+}
+
 Result<u64> build_acpi_tables(std::span<u8> area, u32 vcpus) {
     if (vcpus == 0)
         return fail("a guest needs a vCPU");
-    const u64 needed = aligned(sizeof(RootPointer)) + aligned(sizeof(Xsdt)) + aligned(sizeof(Fadt)) +
-                       aligned(madt_size(vcpus)) + aligned(sizeof(Spcr)) + aligned(dsdt_aml.size());
-    if (needed > area.size())
+    if (acpi_tables_size(vcpus) > area.size())
         return fail("the ACPI tables of so many vCPUs do not fit below 1 MiB", vcpus);
 
     Writer writer(area, aligned(sizeof(RootPointer)));

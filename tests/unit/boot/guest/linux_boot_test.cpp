@@ -1,51 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the Bulkhead authors
-#include "devices/linux_boot.hpp"
+#include "boot/guest/linux_boot.hpp"
 
 #include <catch2/catch_test_macros.hpp>
 
+#include <algorithm>
 #include <cstdlib>
-#include <cstring>
 #include <fstream>
 #include <vector>
+
+#include "unit/boot/guest/small_kernel.hpp"
 
 using namespace bulkhead;
 
 namespace {
-
-using Bytes = std::vector<u8>;
-
-void set(Bytes& bytes, std::size_t offset, u64 value, std::size_t size) {
-    for (std::size_t i = 0; i < size; ++i)
-        bytes.at(offset + i) = static_cast<u8>(value >> (8 * i));
-}
-
-u64 get(std::span<const u8> bytes, std::size_t offset, std::size_t size) {
-    u64 value = 0;
-    for (std::size_t i = 0; i < size; ++i)
-        value |= u64{bytes[offset + i]} << (8 * i);
-    return value;
-}
-
-/// The smallest file that is a bzImage, with the offsets of boot.rst.
-Bytes small_kernel() {
-    Bytes file(2 * 512 + 8192);
-    set(file, 0x1f1, 1, 1);           // setup_sects
-    set(file, 0x1f4, 8192 / 16, 4);   // syssize
-    set(file, 0x1fe, 0xaa55, 2);      // boot_flag
-    set(file, 0x200, 0x6aeb, 2);      // jump
-    set(file, 0x202, 0x53726448, 4);  // header
-    set(file, 0x206, 0x020f, 2);      // version
-    set(file, 0x211, 1, 1);           // loadflags
-    set(file, 0x22c, 0x7fff'ffff, 4); // initrd_addr_max
-    set(file, 0x230, 0x20'0000, 4);   // kernel_alignment
-    set(file, 0x234, 1, 1);           // relocatable_kernel
-    set(file, 0x236, 1, 2);           // xloadflags
-    set(file, 0x238, 2047, 4);        // cmdline_size
-    set(file, 0x258, 0x100'0000, 8);  // pref_address
-    set(file, 0x260, 0x10'0000, 4);   // init_size
-    return file;
-}
 
 constexpr HostPhysical somewhere{0x1'0000'0000};
 std::vector<MemoryChunk> memory_of(u64 mebibytes) { return {{{0}, somewhere, mebibytes * MiB}}; }
@@ -195,11 +163,10 @@ TEST_CASE("Linux boot: boot_params tell the kernel its machine") {
     const std::vector<MemoryChunk> memory{{{0}, somewhere, 64 * MiB}, {{4 * GiB}, somewhere, 32 * MiB}};
     const auto plan = plan_linux_boot(kernel, 5000, "console=ttyS0", memory);
     REQUIRE(plan);
-    Bytes low(linux_low_memory);
-    const LinuxEntry entry =
-        write_linux_boot(*plan, kernel, "console=ttyS0", std::span<u8, linux_low_memory>(low.data(), low.size()));
+    Bytes low(linux_low_memory("console=ttyS0"));
+    const EntryState entry = write_linux_boot(*plan, kernel, "console=ttyS0", low);
 
-    const auto params = std::span<const u8>(low).subspan(entry.rsi.value, 4096);
+    const auto params = std::span<const u8>(low).subspan(entry.rsi, 4096);
     CHECK(get(params, 0x70, 8) == 0xe0000);
     CHECK(get(params, 0x202, 4) == 0x53726448);
     CHECK(get(params, 0x210, 1) == 0xff);
@@ -231,15 +198,14 @@ TEST_CASE("Linux boot: the vCPU starts at the 64-bit entry with flat segments an
     const Bytes kernel = small_kernel();
     const auto plan = plan_linux_boot(kernel, 0, "", memory_of(64));
     REQUIRE(plan);
-    Bytes low(linux_low_memory);
-    const LinuxEntry entry =
-        write_linux_boot(*plan, kernel, "", std::span<u8, linux_low_memory>(low.data(), low.size()));
-    CHECK(entry.rip.value == 0x100'0200);
+    Bytes low(linux_low_memory(""));
+    const EntryState entry = write_linux_boot(*plan, kernel, "", low);
+    CHECK(entry.rip == 0x100'0200);
     CHECK(entry.gdt_limit == 31);
-    CHECK(get(low, entry.gdt_base.value + entry.cs, 8) == 0x00af'9b00'0000'ffff);
-    CHECK(get(low, entry.gdt_base.value + entry.ds, 8) == 0x00cf'9300'0000'ffff);
+    CHECK(get(low, entry.gdt_base + entry.code_selector, 8) == 0x00af'9b00'0000'ffff);
+    CHECK(get(low, entry.gdt_base + entry.data_selector, 8) == 0x00cf'9300'0000'ffff);
     for (const u64 address : {u64{0}, u64{0x100'0200}, 3 * GiB - 1, 4 * GiB - 1}) {
-        u64 table = entry.cr3.value;
+        u64 table = entry.cr3;
         u64 found = 0;
         for (unsigned shift = 39;; shift -= 9) {
             const u64 item = get(low, table + 8 * (address >> shift & 511), 8);
@@ -252,10 +218,7 @@ TEST_CASE("Linux boot: the vCPU starts at the 64-bit entry with flat segments an
         }
         CHECK(found == address);
     }
-    CHECK(get(low, entry.cr3.value + 8, 8) == 0);
-    // The firmware tables' area was left alone.
-    for (u64 offset = 0xa0000; offset < low.size(); ++offset)
-        REQUIRE(low[offset] == 0);
+    CHECK(get(low, entry.cr3 + 8, 8) == 0);
 }
 
 TEST_CASE("Linux boot: a hostile header is refused or leads to a plan inside the guest's memory") {
@@ -274,7 +237,7 @@ TEST_CASE("Linux boot: a hostile header is refused or leads to a plan inside the
                                    0x8000'0000'0000'0000,
                                    ~u64{0}};
     u32 accepted = 0;
-    Bytes low(linux_low_memory);
+    Bytes low(linux_low_memory("x"));
     for (std::size_t offset = 0x1f1; offset < 0x26c; ++offset) {
         for (const std::size_t size : {1u, 2u, 4u, 8u}) {
             for (const u64 value : interesting) {
@@ -293,8 +256,8 @@ TEST_CASE("Linux boot: a hostile header is refused or leads to a plan inside the
                 REQUIRE(inside(plan->ram, plan->initrd.value, 100'000));
                 REQUIRE((plan->initrd.value >= plan->kernel.value + image.init_size ||
                          plan->initrd.value + 100'000 <= plan->kernel.value));
-                std::fill(low.begin(), low.begin() + 0x20000, u8{0});
-                (void)write_linux_boot(*plan, kernel, "x", std::span<u8, linux_low_memory>(low.data(), low.size()));
+                std::ranges::fill(low, u8{0});
+                (void)write_linux_boot(*plan, kernel, "x", low);
             }
         }
     }

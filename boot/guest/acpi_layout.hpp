@@ -9,7 +9,7 @@
 
 #include "base/types.hpp"
 
-namespace bulkhead::acpi {
+namespace bulkhead::acpi_layout {
 
 #pragma pack(push, 1)
 
@@ -151,4 +151,4 @@ inline constexpr u32 WBINVD = 1 << 0, PWR_BUTTON = 1 << 4, SLP_BUTTON = 1 << 5, 
                      RESET_REG_SUP = 1 << 10, HW_REDUCED_ACPI = 1 << 20;
 inline constexpr u16 VGA_NOT_PRESENT = 1 << 2, CMOS_RTC_NOT_PRESENT = 1 << 5;
 
-} // namespace bulkhead::acpi
+} // namespace bulkhead::acpi_layout
