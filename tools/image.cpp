@@ -3,10 +3,14 @@
 #include "tools/image.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdint>
 #include <cstdlib>
-#include <fstream>
+#include <cstring>
+#include <fcntl.h>
 #include <set>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "tools/failure.hpp"
 #include "tools/file_name.hpp"
@@ -32,7 +36,7 @@ std::uintmax_t partition_size(const ImageContents& contents) {
     return std::max(smallest_partition, (size + mebibyte - 1) / mebibyte * mebibyte);
 }
 
-void write_partition_table(const std::filesystem::path& image, std::uintmax_t partition) {
+void write_partition_table(const std::string& image, std::uintmax_t partition) {
     const std::uintmax_t first = partition_start / sector;
     const std::uintmax_t last = first + partition / sector - 1;
     run_or_throw({"/usr/sbin/sgdisk", "--clear", "--disk-guid=42554C4B-4845-4144-8000-000000000001",
@@ -43,8 +47,7 @@ void write_partition_table(const std::filesystem::path& image, std::uintmax_t pa
 /// mtools on the partition: needs no privileges and no loop device.
 class FatVolume {
 public:
-    FatVolume(const std::filesystem::path& image, std::uintmax_t size)
-        : volume_(image.string() + "@@" + std::to_string(partition_start)) {
+    FatVolume(const std::string& image, std::uintmax_t size) : volume_(image + "@@" + std::to_string(partition_start)) {
         const char* epoch = std::getenv("SOURCE_DATE_EPOCH");
         environment_ = {"TZ=UTC", "MTOOLSRC=/dev/null", "MTOOLS_SKIP_CHECK=1", "LC_ALL=C.UTF-8",
                         std::string("SOURCE_DATE_EPOCH=") + (epoch == nullptr ? "1767225600" : epoch)};
@@ -76,20 +79,34 @@ private:
     std::set<std::string> folders_;
 };
 
-/// An image under way; gone at the end of its scope unless it was renamed.
-struct PartialFile {
-    explicit PartialFile(const std::filesystem::path& image) : path(image.string() + ".part") {
-        if (!std::ofstream(path, std::ios::trunc))
-            throw Failure("cannot write '" + path.string() + "'");
+/// An image under way, under a name beside it that no other file has; gone at the end of its scope unless it was
+/// renamed.
+class PartialFile {
+public:
+    explicit PartialFile(const std::filesystem::path& image)
+        : name_(std::filesystem::absolute(image).string() + ".XXXXXX"), file_(mkostemp(name_.data(), O_CLOEXEC)) {
+        if (file_.get() < 0)
+            throw Failure("cannot write '" + image.string() + "': " + std::strerror(errno));
+        const mode_t mask = umask(0);
+        umask(mask);
+        fchmod(file_.get(), 0666 & ~mask); // as any other new file
     }
     ~PartialFile() {
         std::error_code ignored;
-        std::filesystem::remove(path, ignored);
+        std::filesystem::remove(name_, ignored);
     }
     PartialFile(const PartialFile&) = delete;
     PartialFile& operator=(const PartialFile&) = delete;
 
-    std::filesystem::path path;
+    [[nodiscard]] std::filesystem::path path() const { return name_; }
+    /// Another name for it, without characters that a tool takes for something else.
+    [[nodiscard]] std::string plain_path() const {
+        return "/proc/" + std::to_string(getpid()) + "/fd/" + std::to_string(file_.get());
+    }
+
+private:
+    std::string name_;
+    Descriptor file_;
 };
 
 void require_other_file(const std::filesystem::path& image, const std::filesystem::path& input) {
@@ -118,6 +135,8 @@ void write_image(const std::filesystem::path& image, const ImageContents& conten
             throw Failure("'" + file.name + "': another file has this name already, but for upper and lower case");
     }
 
+    if (image.filename().empty())
+        throw Failure("'" + image.string() + "' names no file: the image needs a name");
     const std::uintmax_t partition = partition_size(contents);
     if (std::filesystem::exists(image) && !std::filesystem::is_regular_file(image))
         throw Failure("'" + image.string() + "' is not a regular file: write the image to one, and copy that");
@@ -127,16 +146,16 @@ void write_image(const std::filesystem::path& image, const ImageContents& conten
 
     // Written beside and renamed when it is whole: a failure leaves what was there.
     const PartialFile partial(image);
-    std::filesystem::resize_file(partial.path, partition_start + partition + mebibyte);
-    write_partition_table(partial.path, partition);
-    FatVolume volume(partial.path, partition);
+    std::filesystem::resize_file(partial.path(), partition_start + partition + mebibyte);
+    write_partition_table(partial.plain_path(), partition);
+    FatVolume volume(partial.plain_path(), partition);
     if (contents.addition)
         volume.copy(*contents.addition, "EFI/BOOT/BOOTX64.EFI");
     volume.copy(contents.efi, contents.addition ? "EFI/BOOT/BULKHEAD.EFI" : "EFI/BOOT/BOOTX64.EFI");
     volume.copy(contents.configuration, "bulkhead/bulkhead.toml");
     for (const ImageFile& file : files)
         volume.copy(file.source, "bulkhead/" + file.name);
-    std::filesystem::rename(partial.path, image);
+    std::filesystem::rename(partial.path(), image);
 }
 
 } // namespace bulkhead::tools

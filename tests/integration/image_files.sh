@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Copyright the Bulkhead authors
+#
+# image_files.sh BULKHEAD KERNEL: writing a disk image touches no file but the image, whatever is beside it.
+set -euo pipefail
+bulkhead=$1 kernel=$2
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+cd "$folder"
+
+fail() {
+    echo "FAILED: $*"
+    exit 1
+}
+configure() { # KERNEL
+    printf '[[guest]]\nname = "one"\nmemory = "64 MiB"\nkernel = "%s"\n' "$1" >one.toml
+}
+only() { # FILE...: what the folder has
+    local files
+    files=$(printf '%s\n' "$@" | sort)
+    diff <(find . -type f -printf '%P\n' | sort) <(echo "$files") || fail "these are not the files that should be there"
+}
+
+# The kernel has the name that a half-written image might have.
+cp "$kernel" vm.part
+configure vm.part
+(umask 027 && "$bulkhead" image one.toml -o vm)
+cmp vm.part "$kernel" || fail "the kernel was overwritten"
+[[ $(stat -c %a vm) == 640 ]] || fail "the image has not the permissions of a new file"
+only one.toml vm vm.part
+
+"$bulkhead" image one.toml -o '' 2>errors && fail "an image without a name was written"
+grep -q 'names no file' errors || fail "that an image needs a name is not said: $(cat errors)"
+rm errors
+only one.toml vm vm.part
