@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "tools/ending_signals.hpp"
 #include "tools/failure.hpp"
 #include "tools/file_name.hpp"
 #include "tools/process.hpp"
@@ -47,7 +48,8 @@ void write_partition_table(const std::string& image, std::uintmax_t partition) {
 /// mtools on the partition: needs no privileges and no loop device.
 class FatVolume {
 public:
-    FatVolume(const std::string& image, std::uintmax_t size) : volume_(image + "@@" + std::to_string(partition_start)) {
+    FatVolume(const EndingSignals& signals, const std::string& image, std::uintmax_t size)
+        : signals_(signals), volume_(image + "@@" + std::to_string(partition_start)) {
         const char* epoch = std::getenv("SOURCE_DATE_EPOCH");
         environment_ = {"TZ=UTC", "MTOOLSRC=/dev/null", "MTOOLS_SKIP_CHECK=1", "LC_ALL=C.UTF-8",
                         std::string("SOURCE_DATE_EPOCH=") + (epoch == nullptr ? "1767225600" : epoch)};
@@ -72,8 +74,13 @@ private:
             sectors *= 2;
         return std::to_string(sectors);
     }
-    void tool(const Command& command) { run_or_throw(command, environment_); }
+    void tool(const Command& command) {
+        const Outcome outcome = run(command, environment_);
+        signals_.check(); // it may have ended the command, too
+        require_success(command, outcome);
+    }
 
+    const EndingSignals& signals_;
     std::string volume_;
     Command environment_;
     std::set<std::string> folders_;
@@ -145,16 +152,18 @@ void write_image(const std::filesystem::path& image, const ImageContents& conten
         require_other_file(image, file.source);
 
     // Written beside and renamed when it is whole: a failure leaves what was there.
+    const EndingSignals signals;
     const PartialFile partial(image);
     std::filesystem::resize_file(partial.path(), partition_start + partition + mebibyte);
     write_partition_table(partial.plain_path(), partition);
-    FatVolume volume(partial.plain_path(), partition);
+    FatVolume volume(signals, partial.plain_path(), partition);
     if (contents.addition)
         volume.copy(*contents.addition, "EFI/BOOT/BOOTX64.EFI");
     volume.copy(contents.efi, contents.addition ? "EFI/BOOT/BULKHEAD.EFI" : "EFI/BOOT/BOOTX64.EFI");
     volume.copy(contents.configuration, "bulkhead/bulkhead.toml");
     for (const ImageFile& file : files)
         volume.copy(file.source, "bulkhead/" + file.name);
+    signals.check();
     std::filesystem::rename(partial.path(), image);
 }
 

@@ -28,7 +28,8 @@ struct ImageContents {
 };
 
 /// Writes `image`, just large enough. The same contents give the same bytes: identifiers are fixed, and the files' time
-/// is SOURCE_DATE_EPOCH, or a fixed one. Throws Failure.
+/// is SOURCE_DATE_EPOCH, or a fixed one. Throws Failure, also when SIGINT, SIGTERM or SIGHUP comes; then `image` is
+/// what it was before, and nothing else is left.
 void write_image(const std::filesystem::path& image, const ImageContents& contents);
 
 } // namespace bulkhead::tools

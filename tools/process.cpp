@@ -142,11 +142,14 @@ Outcome run(const Command& command, const Command& environment) {
     return outcome;
 }
 
-void run_or_throw(const Command& command, const Command& environment) {
-    const Outcome outcome = run(command, environment);
+void require_success(const Command& command, const Outcome& outcome) {
     if (outcome.status != 0)
         throw Failure(command.front() + " failed with status " + std::to_string(outcome.status) + ":\n" +
                       outcome.output);
+}
+
+void run_or_throw(const Command& command, const Command& environment) {
+    require_success(command, run(command, environment));
 }
 
 Child::Child(const Command& command, Streams streams, const std::filesystem::path& errors) {

@@ -40,7 +40,10 @@ struct Outcome {
 /// \param environment "NAME=value" entries that are added to this process's own
 [[nodiscard]] Outcome run(const Command& command, const Command& environment = {});
 
-/// As run(), but throws Failure with the command's output when its status is not 0.
+/// Throws Failure with the command's output when its status is not 0.
+void require_success(const Command& command, const Outcome& outcome);
+
+/// As run(), but with require_success().
 void run_or_throw(const Command& command, const Command& environment = {});
 
 /// A command that we write to and read from. It is killed with its owner.

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "tools/configuration.hpp"
+#include "tools/ending_signals.hpp"
 #include "tools/folders.hpp"
 #include "tools/session.hpp"
 #include "tools/transcript.hpp"
@@ -69,6 +70,7 @@ int run_configuration(const std::filesystem::path& file, MachineKind machine, Ma
     options.cpus = options.cpus == 0 ? fitting.cpus : options.cpus;
     options.memory_mib = options.memory_mib == 0 ? fitting.memory_mib : options.memory_mib;
 
+    const EndingSignals signals; // the folder must not outlive us
     const TemporaryFolder folder;
     SessionPlan plan;
     plan.machine = machine;
@@ -86,6 +88,7 @@ int run_configuration(const std::filesystem::path& file, MachineKind machine, Ma
         return Reaction{};
     };
     write_image(plan.image, configuration, firmware_addition(machine));
+    signals.check();
     std::cout << "Booting on " << name_of(machine) << ". " << keys_help << std::endl;
 
     SessionEnd end{};

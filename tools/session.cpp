@@ -5,55 +5,19 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
-#include <cstring>
 #include <fstream>
 #include <optional>
 #include <poll.h>
-#include <sys/signalfd.h>
 #include <system_error>
 #include <unistd.h>
 
+#include "tools/ending_signals.hpp"
 #include "tools/failure.hpp"
 
 namespace bulkhead::tools {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-/// Signals that end us come as bytes of a descriptor, so that everything is cleaned up in the ordinary way.
-class EndingSignals {
-public:
-    EndingSignals() {
-        sigset_t set;
-        sigemptyset(&set);
-        for (const int signal : {SIGINT, SIGTERM, SIGHUP})
-            sigaddset(&set, signal);
-        sigprocmask(SIG_BLOCK, &set, &previous_);
-        descriptor_ = Descriptor(signalfd(-1, &set, SFD_CLOEXEC));
-    }
-    EndingSignals(const EndingSignals&) = delete;
-    EndingSignals& operator=(const EndingSignals&) = delete;
-    ~EndingSignals() {
-        signalfd_siginfo information{};
-        pollfd waiting{.fd = descriptor_.get(), .events = POLLIN, .revents = 0};
-        while (poll(&waiting, 1, 0) > 0 && read(descriptor_.get(), &information, sizeof information) > 0) {
-        }
-        sigprocmask(SIG_SETMASK, &previous_, nullptr);
-    }
-    [[nodiscard]] int descriptor() const { return descriptor_.get(); }
-    /// For a signal that has come.
-    [[noreturn]] void fail() const {
-        signalfd_siginfo information{};
-        if (read(descriptor_.get(), &information, sizeof information) < 0)
-            throw std::system_error(errno, std::generic_category(), "signalfd");
-        const int signal = static_cast<int>(information.ssi_signo);
-        throw Failure(std::string("ended by the signal SIG") + sigabbrev_np(signal), 128 + signal);
-    }
-
-private:
-    sigset_t previous_{};
-    Descriptor descriptor_;
-};
 
 /// A write to an emulator that has just ended must be an error, not a signal.
 class NoPipeSignal {
@@ -97,8 +61,7 @@ private:
         constexpr int milliseconds = 500;
         if (poll(waiting.data(), waiting.size(), milliseconds) < 0 && errno != EINTR)
             throw std::system_error(errno, std::generic_category(), "poll");
-        if (waiting[1].revents != 0)
-            signals_.fail();
+        signals_.check();
         std::optional<SessionEnd> end;
         if (waiting[0].revents != 0)
             end = take_output();

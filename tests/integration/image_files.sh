@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright the Bulkhead authors
 #
-# image_files.sh BULKHEAD KERNEL: writing a disk image touches no file but the image, whatever is beside it.
+# image_files.sh BULKHEAD KERNEL: writing a disk image touches no file but the image, whatever is beside it and
+# however it ends.
 set -euo pipefail
 bulkhead=$1 kernel=$2
 folder=$(mktemp -d)
@@ -34,3 +35,21 @@ only one.toml vm vm.part
 grep -q 'names no file' errors || fail "that an image needs a name is not said: $(cat errors)"
 rm errors
 only one.toml vm vm.part
+
+# A signal while it is written: mtools' mcopy is one that sends it.
+mkdir commands temporary
+printf '#!/bin/sh\nkill -TERM $PPID\nexit "${MCOPY_STATUS:-0}"\n' >commands/mcopy
+chmod +x commands/mcopy
+echo before >vm
+ended() { # COMMAND...
+    local status=0
+    PATH=$PWD/commands:$PATH TMPDIR=$PWD/temporary "$@" 2>errors || status=$?
+    ((status == 143)) || fail "the status after SIGTERM is $status: $(cat errors)"
+    rm errors
+    only commands/mcopy one.toml vm vm.part
+    [[ -z $(ls temporary) ]] || fail "left: $(ls temporary)"
+    [[ $(cat vm) == before ]] || fail "the image is not what it was"
+}
+ended "$bulkhead" image one.toml -o vm
+MCOPY_STATUS=143 ended "$bulkhead" image one.toml -o vm
+ended "$bulkhead" run one.toml --machine qemu-amd
