@@ -63,7 +63,8 @@ public:
             if (folders_.insert(folded_name(folder)).second)
                 tool({"mmd", "-i", volume_, "::/" + folder});
         }
-        tool({"mcopy", "-i", volume_, source, "::/" + name});
+        // Absolute: mcopy takes '-k' for an option and 'a:k' for a drive.
+        tool({"mcopy", "-i", volume_, std::filesystem::absolute(source), "::/" + name});
     }
 
 private:

@@ -53,3 +53,21 @@ ended() { # COMMAND...
 ended "$bulkhead" image one.toml -o vm
 MCOPY_STATUS=143 ended "$bulkhead" image one.toml -o vm
 ended "$bulkhead" run one.toml --machine qemu-amd
+rm -r commands temporary vm vm.part
+
+# Names that mean something to mtools, of files and of folders.
+mkdir 'a:' 'b@@1'
+cp "$kernel" 'a:/-k'
+cp "$kernel" 'b@@1/-k'
+configure -k
+cp one.toml 'a:/c.toml'
+cp one.toml 'b@@1/c.toml'
+(cd 'a:' && "$bulkhead" image c.toml -o ./-i@@2.img)
+"$bulkhead" image 'a:/c.toml' -o 'b@@1/x.img'
+"$bulkhead" image 'b@@1/c.toml' -o 'a:/y.img'
+for image in 'a:/-i@@2.img' 'b@@1/x.img' 'a:/y.img'; do
+    MTOOLSRC=/dev/null MTOOLS_SKIP_CHECK=1 mcopy -i /dev/stdin@@1048576 ::/bulkhead/-k copy <"./$image"
+    cmp copy "$kernel" || fail "$image has another kernel"
+    rm copy
+done
+only one.toml 'a:/-k' 'a:/c.toml' 'a:/-i@@2.img' 'a:/y.img' 'b@@1/-k' 'b@@1/c.toml' 'b@@1/x.img'
