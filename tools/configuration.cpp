@@ -3,11 +3,14 @@
 #include "tools/configuration.hpp"
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <fstream>
 #include <iterator>
 #include <memory>
 #include <string_view>
 #include <system_error>
+#include <unistd.h>
 
 #include "boot/guest/linux_boot.hpp"
 #include "config/load.hpp"
@@ -36,6 +39,8 @@ public:
             return fail("there is no such file");
         if (!std::filesystem::is_regular_file(file, error))
             return fail("it is not a regular file");
+        if (access(file.c_str(), R_OK) != 0)
+            return fail("this user may not read it");
         const u64 size = std::filesystem::file_size(file, error);
         if (error)
             return fail("its size cannot be read");
@@ -49,9 +54,13 @@ private:
 };
 
 std::string read_text(const std::filesystem::path& path) {
+    const std::filesystem::file_status status = std::filesystem::status(path);
+    if (std::filesystem::exists(status) && !std::filesystem::is_regular_file(status))
+        throw Failure("cannot read '" + path.string() +
+                      "': it is not a regular file"); // to open a FIFO may last for ever
     std::ifstream file(path, std::ios::binary);
-    if (!file || !std::filesystem::is_regular_file(path))
-        throw Failure("cannot read '" + path.string() + "'");
+    if (!file)
+        throw Failure("cannot read '" + path.string() + "': " + std::strerror(errno));
     return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
 }
 
