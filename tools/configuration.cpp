@@ -147,7 +147,9 @@ CheckedConfiguration read_configuration(const std::filesystem::path& path) {
         result.errors.push_back(path.string() + ": error: the configuration cannot be used");
 
     unsigned counted = 0;
-    unsigned listed = 0;
+    // CPU numbers begin at 0, and those of the lists and of service-cpu must be there.
+    const Located<u64>& service = loaded.configuration.hypervisor.service_cpu;
+    unsigned listed = service.given() ? static_cast<unsigned>(service.value) + 1 : 0;
     for (const GuestConfig& guest : loaded.configuration.guests) {
         result.guests.emplace_back(guest.name.value);
         counted += static_cast<unsigned>(guest.cpus.count);

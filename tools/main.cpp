@@ -86,7 +86,8 @@ int parse_and_run(int argc, char** argv) {
     CLI::App* run = app.add_subcommand("run", "Boot a configuration, with this terminal as its serial console");
     add_configuration(run, arguments);
     add_machine(run, arguments);
-    run->add_option("--cpus", arguments.options.cpus, "CPUs of the machine; default: one more than the guests need");
+    run->add_option("--cpus", arguments.options.cpus,
+                    "CPUs of the machine; default: one more than the configuration needs");
     run->add_option("--memory", arguments.options.memory_mib,
                     "MiB of the machine; default: what the guests need and 768");
     run->footer(std::string(keys_help) +
