@@ -47,19 +47,26 @@ int exit_status(SessionEnd end) {
     case SessionEnd::Failed:
     case SessionEnd::Quiet:
     case SessionEnd::TooLong:
+    case SessionEnd::NoKeyboard:
         return 1;
     }
     return 1;
 }
 
+/// A machine that takes no guests: after this line it waits for a key, or halts. Lines of the hypervisor's own as
+/// below.
+bool is_refusal(std::string_view line) { return line.starts_with("bulkhead: not started: "); }
+
 /// A guest that failed or could not be started, or a machine that takes none. Only the hypervisor's own lines begin so:
 /// a guest's have its name in front.
 bool is_failure(std::string_view line) {
     constexpr std::string_view own = "bulkhead: ";
+    if (is_refusal(line))
+        return true;
     if (!line.starts_with(own))
         return false;
     line.remove_prefix(own.size());
-    return line.starts_with("not started: ") || (line.starts_with("guest ") && line.ends_with(" is off: failed"));
+    return line.starts_with("guest ") && line.ends_with(" is off: failed");
 }
 
 } // namespace
@@ -83,9 +90,12 @@ int run_configuration(const std::filesystem::path& file, MachineKind machine, Ma
     bool guest_failed = false;
     plan.on_output = [&](std::string_view bytes) {
         std::cout << bytes << std::flush;
-        for (const std::string& line : transcript.add(bytes))
+        Reaction reaction;
+        for (const std::string& line : transcript.add(bytes)) {
             guest_failed = guest_failed || is_failure(line);
-        return Reaction{};
+            reaction.wait_for_key = reaction.wait_for_key || is_refusal(line);
+        }
+        return reaction;
     };
     write_image(plan.image, configuration, firmware_addition(machine));
     signals.check();

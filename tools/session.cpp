@@ -67,6 +67,9 @@ private:
             end = take_output();
         if (!end && waiting[2].revents != 0)
             end = take_keys();
+        constexpr std::chrono::seconds last_words(1);
+        if (!end && waits_for_key_ && keyboard_ < 0 && Clock::now() - last_output_ > last_words)
+            end = SessionEnd::NoKeyboard;
         if (!end && has_reset_meanwhile())
             end = SessionEnd::Reset;
         return end ? end : overdue();
@@ -93,6 +96,7 @@ private:
             return std::nullopt;
         const Reaction reaction = plan_.on_output(bytes);
         child_.write(reaction.type);
+        waits_for_key_ = waits_for_key_ || reaction.wait_for_key;
         return reaction.stop ? std::optional(SessionEnd::Stopped) : std::nullopt;
     }
 
@@ -137,6 +141,7 @@ private:
     std::ofstream log_;
     Child child_;
     int keyboard_;
+    bool waits_for_key_ = false;
     Clock::time_point start_ = Clock::now();
     Clock::time_point last_output_ = start_;
     Clock::time_point last_look_ = start_;
@@ -158,6 +163,8 @@ std::string_view describe(SessionEnd end) {
         return "the machine took too long";
     case SessionEnd::Stopped:
         return "the machine was stopped";
+    case SessionEnd::NoKeyboard:
+        return "the machine waits for a key, and there is no more input: it was stopped";
     }
     return "";
 }

@@ -19,14 +19,16 @@ enum class SessionEnd {
     Quiet,      ///< nothing came out of the serial port for too long
     TooLong,    ///< it took too long in all
     Stopped,    ///< on_output or the keyboard asked for it
+    NoKeyboard, ///< it goes on only when somebody presses a key, and there is nobody
 };
 
 [[nodiscard]] std::string_view describe(SessionEnd end);
 
 /// What to do after some output.
 struct Reaction {
-    std::string type;  ///< to be typed into the serial port
-    bool stop = false; ///< end the machine
+    std::string type;          ///< to be typed into the serial port
+    bool stop = false;         ///< end the machine
+    bool wait_for_key = false; ///< from now on the machine does nothing before a key is pressed
 };
 
 struct SessionPlan {
@@ -36,7 +38,7 @@ struct SessionPlan {
     std::filesystem::path folder;    ///< takes serial.log, errors.log and the machine's own files
     std::chrono::seconds quiet{120}; ///< longest time without output, on QEMU: slowness(); 0: any
     std::chrono::seconds total{0};   ///< longest time in all, on QEMU; 0: any
-    int keyboard = -1;               ///< what is read here is typed into the serial port
+    int keyboard = -1;               ///< what is read here is typed into the serial port, up to its end; < 0: nothing
     std::function<Reaction(std::string_view bytes)> on_output;
 };
 
