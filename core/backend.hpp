@@ -55,10 +55,15 @@ concept Backend = requires(B& backend, const B& constant, EntryState entry, Gues
     { constant.explain_refusal(vcpu) } -> std::same_as<void>;
     /// From now on enter() runs the parked context, or the guest again.
     { backend.set_parked(true) } -> std::same_as<void>;
+    /// Outside of the guest, whether more than RFLAGS.IF holds interrupts and NMIs back. True from start() on.
+    { backend.hold_interrupts(true) } -> std::same_as<void>;
     /// Firmware code is to run here: nothing is held back any more.
     { backend.release_cpu() } -> std::same_as<void>;
     /// Puts the vCPU at its start.
     { backend.reset(entry) } -> std::same_as<void>;
+    /// The same as a start-up IPI does, with the page's number: real mode, all else as after an INIT (SDM 3A table
+    /// 10-1). RDX, and what the guest sees in CR0, are the caller's.
+    { backend.start_up(u8{}) } -> std::same_as<void>;
 
     { constant.rip() } -> std::same_as<u64>;
     /// Completes the instruction that exited: RIP moves, the interrupt shadow ends, a single step traps.

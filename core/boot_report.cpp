@@ -27,8 +27,6 @@ void announce_plan() {
         announce_cores(line, guest);
         for (const MemoryChunk& chunk : guest.memory_map.chunks())
             line << "; " << Size{chunk.size} << " at " << Hex{chunk.host.value};
-        if (guest.vcpus.size() > 1)
-            line << "; only the first CPU runs: this version starts no others";
     }
 }
 

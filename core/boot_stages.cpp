@@ -53,9 +53,10 @@ u64 measure_apic_timer() {
 
 void give_up_cpu(Vcpu& core) {
     Log() << "CPU " << core.cpu << " (APIC ID " << core.apic_id << ") did not answer its start-up IPI";
-    if (core.guest == nullptr || core.id != 0)
+    if (core.guest == nullptr)
         return;
-    core.guest->stop_reason.store(StopReason::Failed);
+    if (core.id == 0)
+        stop_before_start(*core.guest);
     leave_guest(core);
 }
 
@@ -152,7 +153,9 @@ void start_guest_clocks() {
         guest.clock = {.scale = scale, .tsc_timestamp = now, .system_time = 0};
         guest.pm_timer = PmTimer(machine.tsc_khz);
         guest.wall_clock_at_start = wall.unix_seconds == 0 ? 0 : wall.unix_seconds * 1'000'000'000 + since;
-        guest.running_vcpus.store(1); // its first; the others wait to be started
+        for (Vcpu* vcpu : guest.vcpus)
+            vcpu->activity.store(Activity::WaitForSipi);
+        guest.running_vcpus.store(static_cast<u32>(guest.vcpus.size()));
         machine.running_guests.fetch_add(1);
     }
 }

@@ -48,13 +48,19 @@ void print_failure(const Vcpu& vcpu, const FailureRecord& record, const Register
     }
 }
 
-void begin_stop(Guest& guest, StopReason reason, const Vcpu& self) {
+void begin_stop(Guest& guest, StopReason reason, const Vcpu* self) {
     StopReason expected = StopReason::None;
     if (!guest.stop_reason.compare_exchange_strong(expected, reason))
         return; // another vCPU was first
     for (Vcpu* vcpu : guest.vcpus)
-        if (vcpu != &self && vcpu->running.load())
+        if (vcpu != self && vcpu->activity.load() != Activity::Off)
             kick(*vcpu, request_stop);
+}
+
+void stop_before_start(Guest& guest) {
+    guest.stop_reason.store(StopReason::Failed);
+    for (Vcpu* vcpu : guest.vcpus)
+        vcpu->requests.fetch_or(request_stop);
 }
 
 void report_parked_failure(const Vcpu& core, const VmExit& exit) {
@@ -93,7 +99,7 @@ void print_counters(const Vcpu& vcpu) {
 
 void leave_guest(Vcpu& vcpu) {
     Guest& guest = *vcpu.guest;
-    vcpu.running.store(false);
+    vcpu.activity.store(Activity::Off);
     if (guest.running_vcpus.fetch_sub(1) != 1)
         return;
     for (const Vcpu* each : guest.vcpus)

@@ -29,8 +29,12 @@ std::string_view violation_by(const SecondStageFault& fault, GuestAddressClass w
 /// Prints the record: guest, vCPU, RIP, reason, registers.
 void print_failure(const Vcpu& vcpu, const FailureRecord& record, const Registers& registers);
 
-/// The vCPU's guest is to stop: tells its other cores. The caller parks its own core and calls leave_guest().
-void begin_stop(Guest& guest, StopReason reason, const Vcpu& self);
+/// The guest is to stop: tells its cores. `self`, unless there is none, is the caller's own: it is parked and calls
+/// leave_guest() without being told.
+void begin_stop(Guest& guest, StopReason reason, const Vcpu* self);
+
+/// The same for one that cannot even start: before any core looks at its requests.
+void stop_before_start(Guest& guest);
 
 /// A core has left its guest. The last one reports the guest as off, and, if it was the last guest, asks the service
 /// CPU to power off.

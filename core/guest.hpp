@@ -31,6 +31,15 @@ enum VcpuRequest : u32 {
     request_nmi = 1u << 2,       ///< another vCPU of the guest sent it an NMI
     request_serve = 1u << 3,     ///< service CPU: a console ring has something
     request_power_off = 1u << 4, ///< service CPU: every guest is off
+    request_init = 1u << 5,      ///< another vCPU of the guest, or this one, sent it an INIT
+    request_start_up = 1u << 6,  ///< and a start-up IPI, with Vcpu::start_up_vector
+};
+
+/// What a core does for its guest.
+enum class Activity : u8 {
+    Off,         ///< nothing: the guest has ended, or there is none. The parked context runs
+    WaitForSipi, ///< it was reset, and waits for a start-up IPI (SDM 3A 9.4.3). The parked context runs
+    Active,      ///< it runs the guest
 };
 
 /// The public part of a core: what other CPUs may see. A free core has one too, without a guest.
@@ -40,9 +49,10 @@ struct alignas(64) Vcpu {
     u32 cpu = 0;     ///< index in BootInfo::cpus
     u32 apic_id = 0; ///< physical
     std::atomic<u32> requests{0};
-    bool present = false;             ///< it answered when it was started
-    std::atomic<bool> ready{false};   ///< the core has started and built what it has to
-    std::atomic<bool> running{false}; ///< it runs its guest, not the parked context
+    bool present = false;           ///< it answered when it was started
+    std::atomic<bool> ready{false}; ///< the core has started and built what it has to
+    std::atomic<Activity> activity{Activity::Off};
+    std::atomic<u8> start_up_vector{0}; ///< of the last start-up IPI: it starts at this page
     /// Written by its own core only, by plain increments; read by anyone.
     std::array<u64, exit_reason_count> exits{};
     u64 unknown_msrs = 0; ///< accesses refused with #GP
@@ -75,7 +85,7 @@ struct Guest {
     ConsoleInput input;
     ConsoleWriter output_writer BULKHEAD_GUARDED_BY(devices_lock);
 
-    std::atomic<u32> running_vcpus{0};
+    std::atomic<u32> running_vcpus{0}; ///< those that are not off
     std::atomic<StopReason> stop_reason{StopReason::None};
 };
 

@@ -3,6 +3,7 @@
 #include "core/handlers.hpp"
 
 #include "core/console.hpp"
+#include "core/failure.hpp"
 #include "core/local_apic_of_cpu.hpp"
 #include "core/machine.hpp"
 #include "devices/port_map.hpp"
@@ -79,6 +80,14 @@ void feed_uart(Guest& guest) BULKHEAD_REQUIRES(guest.devices_lock) {
             guest.io_apic.signal(platform::uart_pin, guest.uart.receive(*byte));
 }
 
+/// The first vCPU of a machine goes through the firmware then (SDM 3A 9.4.4.1): that resets this one.
+void send_init(Vcpu& target) {
+    target.requests.fetch_and(~u32{request_start_up}); // an INIT ends what was before it
+    if (target.id != 0)
+        return kick(target, request_init);
+    begin_stop(*target.guest, StopReason::Reset, nullptr);
+}
+
 } // namespace
 
 u32 read_device_port(Guest& guest, u16 port, u32 size) {
@@ -137,27 +146,34 @@ bool send_command(Vcpu& sender, const InterruptCommand& command) {
         if (!command.addresses(target->id, sender.id))
             continue;
         found = true;
+        const bool is_active = target->activity.load() == Activity::Active;
         switch (command.mode) {
         case Mode::Fixed:
         case Mode::LowestPriority:
             if (command.vector < 16) // SDM 3A 11.5.2: illegal, and not sent
                 break;
             // A core that runs no guest must not collect interrupts.
-            if (target->running.load())
+            if (is_active)
                 static_cast<void>(local_apic().send_ipi(target->apic_id, drivers::IpiMode::Fixed, command.vector));
             break;
         case Mode::Nmi:
             if (target == &sender)
                 nmi_to_sender = true;
-            else if (target->running.load())
+            else if (is_active)
                 kick(*target, request_nmi);
             break;
-        case Mode::Smi:
         case Mode::Init:
+            if (command.assert_level)
+                send_init(*target);
+            break;
         case Mode::StartUp:
+            target->start_up_vector.store(command.vector);
+            kick(*target, request_start_up);
+            break;
+        case Mode::Smi:
             break;
         }
-        if (command.mode == Mode::LowestPriority)
+        if (command.mode == Mode::LowestPriority && is_active)
             break;
     }
     if (!found)

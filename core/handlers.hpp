@@ -58,8 +58,7 @@ private:
 void take_input(Guest& guest);
 
 /// Carries out what a vCPU wrote to its ICR, clipped to its own guest: by physical IPIs with the guest's vector,
-/// without an exit at the receiver. True if the sender itself is to get an NMI. INIT and start-up IPIs do nothing yet:
-/// a guest's other vCPUs are not started.
+/// without an exit at the receiver. True if the sender itself is to get an NMI.
 bool send_command(Vcpu& sender, const InterruptCommand& command);
 
 /// Hypercalls (docs/guests.md). The result for RAX.

@@ -65,7 +65,7 @@ extern "C" void handle_exception(const ExceptionFrame& frame) {
         fail_machine(frame);
     Cpu& cpu = this_cpu();
     Guest* guest = cpu.core->guest;
-    if (cpu.in_failure || guest == nullptr || !cpu.core->running.load() ||
+    if (cpu.in_failure || guest == nullptr || cpu.core->activity.load() != Activity::Active ||
         guest->devices_lock.is_held_by(lock_owner()) || console::holds_lock())
         fail_machine(frame);
     cpu.in_failure = true;

@@ -2,6 +2,8 @@
 // Copyright the Bulkhead authors
 #include "core/local_apic_of_cpu.hpp"
 
+#include "arch/x86_64/descriptor_tables.hpp"
+
 namespace bulkhead {
 
 namespace {
@@ -11,6 +13,20 @@ constinit CpuLocalApic apic(msrs, registers);
 } // namespace
 
 CpuLocalApic& local_apic() { return apic; }
+
+// By an IDT of its own: vectors 16 to 31 are legal interrupts, and handlers of exceptions may expect error codes.
+void discard_interrupts() {
+    load_idt_for_interrupts(true);
+    apic.reset_for_guest();
+    for (;;) {
+        while (apic.has_any(drivers::apic::ISR))
+            apic.eoi();
+        if (!apic.has_any(drivers::apic::IRR))
+            break;
+        arch::take_interrupts();
+    }
+    load_idt_for_interrupts(false);
+}
 
 void set_local_apic_address(HostPhysical address) { registers = arch::DeviceRegisters(address); }
 

@@ -12,7 +12,8 @@
 
 namespace bulkhead {
 
-/// Builds the guest if this core runs its first vCPU, and puts the vCPU at its start. The guest's other vCPUs wait.
+/// Builds the guest if this core runs its first vCPU, and puts the vCPU at its start. The guest's other vCPUs wait for
+/// a start-up IPI.
 template <Backend B> [[clang::minsize]] void prepare_vcpu(B& backend, Vcpu& core) {
     prepare_vcpu_state(this_cpu(), core);
     backend.set_parked(true);
@@ -25,7 +26,7 @@ template <Backend B> [[clang::minsize]] void prepare_vcpu(B& backend, Vcpu& core
         return report_unbuildable_guest(core, entry.error());
     backend.reset(*entry);
     backend.set_parked(false);
-    core.running.store(true);
+    core.activity.store(Activity::Active);
 }
 
 /// `index`: in BootInfo::cpus. On the CPU's final tables and stack.

@@ -62,14 +62,16 @@ void prepare_vcpu_state(Cpu& cpu, Vcpu& core) {
                                     .apic_bus_hz = machine.apic_timer_hz});
     state.cpuid.update({});
     state.apic = VirtualApic(core.id);
+    if (core.id != 0)
+        state.cr0_guest_bits = cr0::CD | cr0::NW; // as after power-up: no loader has set them
     state.msrs = initial_msr_state(state.cpuid, local_apic().is_x2apic(), core.id == 0, host_microcode_revision(),
                                    read_arch_capabilities(host, [](u32 number) { return arch::read_msr(number); }));
-    local_apic().reset_for_guest();
+    discard_interrupts(); // of the firmware's
 }
 
 void report_unbuildable_guest(Vcpu& core, const Error& error) {
     Log() << "guest " << core.guest->name << " not started: " << error.what << " (" << Hex{error.value} << ")";
-    core.guest->stop_reason.store(StopReason::Failed);
+    stop_before_start(*core.guest);
     leave_guest(core);
 }
 

@@ -44,7 +44,7 @@ public:
 
     /// The core's guest, if it has one, runs no more: stopped or failed by whoever called this.
     [[gnu::noinline, clang::minsize]] void leave() {
-        if (!core_.running.load())
+        if (core_.activity.load() == Activity::Off)
             return;
         backend_.set_parked(true);
         local_apic().reset_for_guest();
@@ -53,7 +53,7 @@ public:
 
     /// After a fault of the hypervisor's own while it served the guest.
     void abandon() {
-        begin_stop(*core_.guest, StopReason::Failed, core_);
+        begin_stop(*core_.guest, StopReason::Failed, &core_);
         leave();
         cpu_.in_failure = false;
     }
@@ -198,13 +198,19 @@ private:
         serve_requests();
     }
 
+    [[nodiscard]] bool is_active() const { return core_.activity.load() == Activity::Active; }
+
     [[gnu::noinline, clang::minsize]] void serve_requests() {
         const u32 requests = core_.requests.exchange(0);
         if ((requests & request_stop) != 0)
             leave();
-        if ((requests & request_input) != 0 && core_.running.load())
+        if ((requests & request_init) != 0 && is_active())
+            wait_for_sipi();
+        if ((requests & request_start_up) != 0 && core_.activity.load() == Activity::WaitForSipi)
+            start_up(core_.start_up_vector.load());
+        if ((requests & request_input) != 0 && is_active())
             take_input(*core_.guest);
-        if ((requests & request_nmi) != 0 && core_.running.load())
+        if ((requests & request_nmi) != 0 && is_active())
             backend_.raise_guest_nmi();
         if (cpu_.index == machine.service_cpu) {
             console::serve();
@@ -213,6 +219,28 @@ private:
                 power_off_machine();
             }
         }
+    }
+
+    /// INIT: the vCPU runs no more until a start-up IPI. No interrupt of its old life arrives in the next one.
+    [[gnu::noinline, clang::minsize]] void wait_for_sipi() {
+        core_.activity.store(Activity::WaitForSipi); // from here on its siblings send it no interrupts
+        backend_.set_parked(true);
+        backend_.hold_interrupts(false);
+        discard_interrupts();
+        backend_.hold_interrupts(true);
+        cpu_.vcpu.apic = VirtualApic(core_.id);
+    }
+
+    /// SDM 3A 9.4.3 and table 10-1: what an INIT leaves is in force here, where it can be seen first.
+    [[gnu::noinline, clang::minsize]] void start_up(u8 vector) {
+        constexpr u32 version_information = 1; // EDX after a reset is what CPUID has in EAX
+        backend_.start_up(vector);
+        backend_.show_controls(cr0::ET | cpu_.vcpu.cr0_guest_bits, 0);
+        cpu_.registers.rdx() = cpu_.vcpu.cpuid.lookup(version_information, 0).eax;
+        cpu_.vcpu.cr4_mce = false;
+        update_cpuid();
+        backend_.set_parked(false);
+        core_.activity.store(Activity::Active);
     }
 
     /// Moves RIP behind the intercepted instruction. False: the guest is to be entered as it is, since the instruction
@@ -247,7 +275,9 @@ private:
         return length.value_or(0);
     }
 
-    [[gnu::noinline, clang::minsize]] Result<Instruction> fetch() { return fetch_and_decode(core_.guest->memory, backend_); }
+    [[gnu::noinline, clang::minsize]] Result<Instruction> fetch() {
+        return fetch_and_decode(core_.guest->memory, backend_);
+    }
 
     [[gnu::noinline, clang::minsize]] void inject(GuestException exception) {
         ++core_.injected;
@@ -267,12 +297,12 @@ private:
     [[nodiscard]] bool has_xsave() const { return cpu_.vcpu.cpuid.xcr0_mask() != 0; }
 
     [[gnu::noinline, clang::minsize]] void stop(StopReason reason) {
-        begin_stop(*core_.guest, reason, core_);
+        begin_stop(*core_.guest, reason, &core_);
         leave();
     }
 
     [[gnu::noinline, clang::minsize]] void fail(const VmExit& exit, std::string_view what, u64 value) {
-        if (!core_.running.load()) // the parked context: there is nothing to stop
+        if (!is_active()) // the parked context: there is nothing to stop
             return report_parked_failure(core_, exit);
         backend_.load_rsp();
         print_failure(core_,

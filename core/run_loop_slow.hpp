@@ -210,7 +210,7 @@ template <Backend B> void RunLoop<B>::on_string_io(const VmExit& exit) {
     DevicePorts ports(*core_.guest);
     const EmulationResult result = emulate_string_io(*instruction, view, cpu_.registers, backend_.rflags(), ports);
     finish(result, exit, instruction->length);
-    if (ports.power() != PowerRequest::None && core_.running.load())
+    if (ports.power() != PowerRequest::None && is_active())
         stop(ports.power() == PowerRequest::Reset ? StopReason::Reset : StopReason::PowerOff);
 }
 

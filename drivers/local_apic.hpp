@@ -37,6 +37,13 @@ public:
     void write(u32 number, u64 value);
 
     void eoi() { write(apic::EOI, 0); }
+    /// Whether any vector's bit is set. `first`: apic::ISR or apic::IRR, the first of eight registers.
+    [[nodiscard]] bool has_any(u32 first) {
+        u64 bits = 0;
+        for (u32 i = 0; i < 8; ++i)
+            bits |= read(first + i);
+        return bits != 0;
+    }
 
     /// Sends an IPI to one physical APIC ID. `vector`: of Fixed 16 to 255, of Startup the number of the page below
     /// 1 MiB, otherwise 0. All stores before it are visible to the receiver.
@@ -158,6 +165,7 @@ template <MsrAccess Msrs, MmioAccess Mmio> void LocalApic<Msrs, Mmio>::mask_loca
 
 template <MsrAccess Msrs, MmioAccess Mmio> void LocalApic<Msrs, Mmio>::reset_for_guest() {
     mask_local_vectors();
+    write(apic::SVR, apic::SpuriousInterruptVector::Enable::mask | apic::SpuriousInterruptVector::Vector::mask);
     write(apic::INITIAL_COUNT, 0);
     write(apic::DIVIDE_CONFIGURATION, 0);
     write(apic::TPR, 0);

@@ -149,9 +149,7 @@ void Backend::prepare_parked() {
 
 void Backend::prepare_guest() {
     ControlArea& control = guest().control;
-    control.intercepts = guest_intercepts;
-    if (resources_.needless_intercept)
-        control.intercepts.misc1 |= INTERCEPT_RDTSC;
+    set_intercepts();
     control.iopm_base_pa = image_physical(io_permissions.data()).value;
     control.msrpm_base_pa = image_physical(msr_permissions.data()).value;
     control.guest_asid = guest_asid;
@@ -174,8 +172,35 @@ void Backend::set_parked(bool is_parked) {
     this_cpu().control_block = resources_.control + (is_parked ? parked_frame * page_size : 0);
 }
 
-void Backend::reset(const EntryState& entry) {
+void Backend::set_intercepts() {
+    guest().control.intercepts = guest_intercepts;
+    if (resources_.needless_intercept)
+        guest().control.intercepts.misc1 |= INTERCEPT_RDTSC;
+}
+
+/// What does not depend on the mode.
+void Backend::write_initial_state() {
     this_cpu().registers = {};
+    SaveArea& save = guest().save;
+    save.cpl = 0;
+    save.cr2 = save.cr3 = 0;
+    save.dr6 = dr6_reset;
+    save.dr7 = dr7_reset;
+    save.rflags = rflags_fixed;
+    save.rip = save.rsp = save.rax = 0;
+    save.star = save.lstar = save.cstar = save.sfmask = save.kernel_gs_base = 0;
+    save.sysenter_cs = save.sysenter_esp = save.sysenter_eip = 0;
+    arch::clear_breakpoints();
+    ControlArea& control = guest().control;
+    control.vmcb_clean = 0;
+    control.tlb_control = TLB_FLUSH_ALL;
+    control.eventinj = control.interrupt_shadow = 0;
+    set_intercepts();
+    nmi_pending_ = nmi_masked_ = stepping_over_iret_ = false;
+}
+
+void Backend::reset(const EntryState& entry) {
+    write_initial_state();
     this_cpu().registers.rsi() = entry.rsi;
     SaveArea& save = guest().save;
     set_flat_segments(save, code_64, data_flat, 0xffffffff);
@@ -183,24 +208,27 @@ void Backend::reset(const EntryState& entry) {
     save.ss.selector = save.ds.selector = save.es.selector = save.fs.selector = save.gs.selector = entry.data_selector;
     save.gdtr.base = entry.gdt_base;
     save.gdtr.limit = entry.gdt_limit;
-    save.cpl = 0;
     save.efer = efer::SVME | efer::LME | efer::LMA;
     save.cr0 = cr0::PG | cr0::NE | cr0::ET | cr0::PE;
     save.cr3 = entry.cr3;
     save.cr4 = real_cr4(cr4::PAE);
-    save.dr6 = dr6_reset;
-    save.dr7 = dr7_reset;
-    save.rflags = rflags_fixed;
     save.rip = entry.rip;
     save.rsp = entry.rsp;
-    save.rax = 0;
     save.g_pat = pat_reset;
-    guest().control.vmcb_clean = 0;
-    guest().control.tlb_control = TLB_FLUSH_ALL;
     show_controls(save.cr0, cr4::PAE);
-    nmi_pending_ = nmi_masked_ = stepping_over_iret_ = false;
-    guest().control.intercepts.exceptions = guest_intercepts.exceptions;
     // The state that only VMLOAD loads stays in the CPU from here on: it is the guest's.
+    vmload(resources_.control);
+}
+
+void Backend::start_up(u8 vector) {
+    write_initial_state();
+    SaveArea& save = guest().save;
+    set_flat_segments(save, code_16, data_16, 0xffff);
+    save.cs.selector = static_cast<u16>(vector << 8);
+    save.cs.base = u64{vector} << 12;
+    save.efer = efer::SVME;
+    save.cr0 = cr0::ET;
+    save.cr4 = real_cr4(0);
     vmload(resources_.control);
 }
 

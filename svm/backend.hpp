@@ -53,7 +53,9 @@ public:
     void explain_refusal(const Vcpu& vcpu) const;
     void set_parked(bool parked);
     void release_cpu() { stgi(); }
+    void hold_interrupts(bool hold) { hold ? clgi() : stgi(); }
     void reset(const EntryState& entry);
+    void start_up(u8 vector);
 
     [[nodiscard]] u64 rip() const { return guest().save.rip; }
     [[gnu::always_inline]] void advance(u64 next_rip) {
@@ -112,6 +114,8 @@ private:
     static Vmcb& guest() { return *reinterpret_cast<Vmcb*>(layout::per_cpu_frames); }
     static Vmcb& parked() { return *reinterpret_cast<Vmcb*>(layout::per_cpu_frames + page_size); }
     void prepare_guest();
+    void set_intercepts();
+    void write_initial_state();
     void prepare_parked();
     void trap_single_step();
     void keep_interrupted_event();

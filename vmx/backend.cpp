@@ -84,7 +84,6 @@ void write_initial_state() {
     vmwrite(Field::GUEST_IDTR_LIMIT, 0xffff);
     vmwrite(Field::GUEST_DR7, dr7_reset);
     vmwrite(Field::GUEST_RFLAGS, rflags::fixed_1);
-    vmwrite(Field::GUEST_IA32_PAT, pat_reset);
     vmwrite(Field::VMCS_LINK_POINTER, no_link);
 }
 
@@ -95,6 +94,7 @@ void reset_own_msrs(bool has_tsc_aux) {
     if (has_tsc_aux)
         arch::write_msr(msr::TSC_AUX, 0);
     arch::write_dr6(dr6_reset);
+    arch::clear_breakpoints();
 }
 
 void set_bit(Field field, u32 bit, bool value) {
@@ -219,6 +219,7 @@ void Backend::prepare_parked() {
     write_controls(ept_pointer(resources_.parked_root), parked_vpid);
     // Real mode at 0: "cli; hlt" in a page of the hypervisor's, and no memory else (core/parked.S).
     write_initial_state();
+    vmwrite(Field::GUEST_IA32_PAT, pat_reset);
     write_flat_segments(0, 0, code_16, data_16, 0xffff);
     vmwrite(Field::GUEST_CR0, cr0::ET | cr0::NE);
     vmwrite(Field::GUEST_CR4, cr4::VMXE | cr4::MCE);
@@ -234,6 +235,7 @@ void Backend::prepare_guest() {
     if (resources_.needless_intercept)
         set_bit(Field::CPU_BASED_VM_EXEC_CONTROL, CPU_RDTSC_EXITING, true);
     write_initial_state();
+    vmwrite(Field::GUEST_IA32_PAT, pat_reset);
 }
 
 void Backend::set_parked(bool parked) {
@@ -252,26 +254,39 @@ void Backend::release_cpu() {
     vmxoff(); // INIT is blocked in VMX operation (SDM 3C 24.8)
 }
 
-void Backend::reset(const EntryState& entry) {
+/// Up to the segments and the mode.
+void Backend::begin_life() {
     vmclear(resources_.control); // it may have been launched, or failed to
     was_launched_[0] = false;
     make_current(false);
     flags_.launched = false;
     this_cpu().registers = {};
-    this_cpu().registers.rsi() = entry.rsi;
     vmwrite(Field::CPU_BASED_VM_EXEC_CONTROL, vmread(Field::CPU_BASED_VM_EXEC_CONTROL) & ~u64{CPU_NMI_WINDOW_EXITING});
     write_initial_state();
+    nmi_pending_ = false;
+    reset_own_msrs(capabilities_.has(SECONDARY_ENABLE_RDTSCP));
+}
+
+void Backend::reset(const EntryState& entry) {
+    begin_life();
+    this_cpu().registers.rsi() = entry.rsi;
     write_flat_segments(entry.code_selector, entry.data_selector, code_64, data_flat, 0xffffffff);
     vmwrite(Field::GUEST_GDTR_BASE, entry.gdt_base);
     vmwrite(Field::GUEST_GDTR_LIMIT, entry.gdt_limit);
     vmwrite(Field::GUEST_CR3, entry.cr3);
     vmwrite(Field::GUEST_RIP, entry.rip);
     vmwrite(Field::GUEST_RSP, entry.rsp);
+    vmwrite(Field::GUEST_IA32_PAT, pat_reset);
     const u64 cr0 = cr0::PG | cr0::NE | cr0::ET | cr0::PE;
     set_controls({cr0, real_cr4(cr4::PAE), efer::LME | efer::LMA});
     show_controls(cr0, cr4::PAE);
-    nmi_pending_ = false;
-    reset_own_msrs(capabilities_.has(SECONDARY_ENABLE_RDTSCP));
+}
+
+void Backend::start_up(u8 vector) {
+    begin_life();
+    write_flat_segments(0, 0, code_16, data_16, 0xffff);
+    write_segment(cs, static_cast<u16>(vector << 8), u64{vector} << 12, 0xffff, code_16);
+    set_controls({cr0::ET, real_cr4(0), 0});
 }
 
 ExitReason Backend::take_other_exit(u32 reason) {

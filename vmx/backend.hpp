@@ -59,7 +59,9 @@ public:
     void release_cpu();
     /// An NMI that arrives outside of the guest must not wait for its next exit: the next entry ends at once.
     void end_next_entry();
+    void hold_interrupts(bool) {} // RFLAGS.IF does it, and NMIs are held back from no one
     void reset(const EntryState& entry);
+    void start_up(u8 vector);
 
     [[nodiscard]] u64 rip() const { return vmread(Field::GUEST_RIP); }
     [[gnu::always_inline]] void advance(u64 next_rip) {
@@ -105,6 +107,7 @@ private:
     static constexpr u64 cs_long = 1u << 13; ///< access rights: L
 
     void make_current(bool parked);
+    void begin_life();
     void write_controls(u64 ept_pointer, u16 vpid);
     void write_host_state();
     void prepare_parked();

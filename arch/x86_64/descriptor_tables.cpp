@@ -2,16 +2,21 @@
 // Copyright the Bulkhead authors
 #include "arch/x86_64/descriptor_tables.hpp"
 
+#include <algorithm>
+#include <span>
+
 #include "arch/x86_64/instructions.hpp"
 
-extern "C" const bulkhead::u8 exception_entries[];
+extern "C" const bulkhead::u8 exception_entries[], ignore_interrupt[];
 
 namespace bulkhead {
 
 namespace {
 constexpr unsigned exception_count = 32;
 constexpr u64 exception_entry_size = 16; // exceptions.S
+constexpr unsigned first_interrupt = 16; // SDM 3A 11.5.2
 constinit std::array<InterruptGate, exception_count> idt{};
+constinit std::array<InterruptGate, 256> interrupt_idt{};
 } // namespace
 
 void build_gdt(GlobalDescriptorTable& gdt, const TaskStateSegment& tss) {
@@ -26,6 +31,13 @@ void build_idt() {
         const u64 handler = reinterpret_cast<u64>(exception_entries) + vector * exception_entry_size;
         idt[vector] = InterruptGate::make(handler, code_selector, 0);
     }
+    interrupt_idt.fill(InterruptGate::make(reinterpret_cast<u64>(ignore_interrupt), code_selector, 0));
+    std::copy_n(idt.begin(), first_interrupt, interrupt_idt.begin());
+}
+
+void load_idt_for_interrupts(bool interrupts) {
+    const std::span<const InterruptGate> gates = interrupts ? std::span<const InterruptGate>(interrupt_idt) : idt;
+    arch::load_idt({static_cast<u16>(gates.size_bytes() - 1), reinterpret_cast<u64>(gates.data())});
 }
 
 u64 idt_base() { return reinterpret_cast<u64>(idt.data()); }
@@ -41,7 +53,7 @@ void load_descriptor_tables(GlobalDescriptorTable& gdt) {
     arch::reload_segments(code_selector, data_selector);
     gdt.entries[tss_selector / 8] &= ~(u64{2} << 40); // not busy, else LTR faults
     arch::load_task_register(tss_selector);
-    arch::load_idt({sizeof(idt) - 1, reinterpret_cast<u64>(idt.data())});
+    load_idt_for_interrupts(false);
 }
 
 } // namespace bulkhead

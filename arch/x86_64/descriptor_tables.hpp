@@ -49,6 +49,9 @@ void build_idt();
 
 [[nodiscard]] u64 idt_base();
 
+/// The IDT of this CPU: the one above, or, `interrupts`, one whose vectors 16 to 255 do nothing but return.
+void load_idt_for_interrupts(bool interrupts);
+
 /// From here on a double fault has a stack of its own, `ist[0]` of the TSS, so that a stack that overflowed is
 /// reported. Only under VMX, which loads the host's TR at every exit. SVM leaves the guest's: the CPU would read the
 /// stack pointer from where the guest says, so no gate uses an IST there.

@@ -81,4 +81,9 @@ exception_common:
     addq    $16, %rsp
     iretq
 
+// An interrupt that was for a guest which is no more (discard_interrupts).
+    .globl  ignore_interrupt
+ignore_interrupt:
+    iretq
+
     .section .note.GNU-stack, "", @progbits

@@ -85,6 +85,9 @@ inline u64 read_dr6() {
     return value;
 }
 
+inline void clear_breakpoints() {
+    asm volatile("movq %0, %%dr0\n\tmovq %0, %%dr1\n\tmovq %0, %%dr2\n\tmovq %0, %%dr3" : : "r"(u64{0}));
+}
 inline void write_dr6(u64 value) { asm volatile("movq %0, %%dr6" : : "r"(value)); }
 
 struct [[gnu::packed]] DescriptorTablePointer {
@@ -115,6 +118,8 @@ inline void reload_segments(u16 code, u16 data) {
 inline void memory_fence() { asm volatile("mfence; lfence" : : : "memory"); }
 
 inline void cli() { asm volatile("cli" : : : "memory"); }
+/// For an instruction, with RFLAGS.IF 0 before and after.
+inline void take_interrupts() { asm volatile("sti; nop; cli" : : : "memory"); }
 inline void hlt() { asm volatile("hlt" : : : "memory"); }
 inline void pause() { asm volatile("pause"); }
 

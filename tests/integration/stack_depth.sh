@@ -32,6 +32,7 @@ assembly='
     vmx_exit          8
     exception_entries 200
     exception_common  0
+    ignore_interrupt  48
 '
 # Where a stack begins: on a CPU's own, and on the one in the image.
 private='ap_main run_cpu_of_this_vendor resume_without_guest'
