@@ -116,11 +116,15 @@ extern "C" void trap_dispatch(Frame& frame) {
     power_off();
 }
 
+void load_traps() {
+    const TablePointer pointer{sizeof gates - 1, reinterpret_cast<u64>(gates.data())};
+    asm volatile("lidt %0" : : "m"(pointer));
+}
+
 void install_traps() {
     for (u64 vector = 0; vector < gates.size(); ++vector)
         gates[vector] = make_gate(vector);
-    const TablePointer pointer{sizeof gates - 1, reinterpret_cast<u64>(gates.data())};
-    asm volatile("lidt %0" : : "m"(pointer));
+    load_traps();
 
     task_state.rsp[0] = trap_stack.top();
     task_state.io_map_base = sizeof task_state;

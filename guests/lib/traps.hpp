@@ -40,6 +40,8 @@ inline constexpr u64 alignment_flag = u64{1} << 18;
 
 /// Loads the guest's IDT and task state. An exception that nobody expects fails the guest and powers it off.
 void install_traps();
+/// The same IDT on another vCPU: for exceptions and interrupts of kernel code.
+void load_traps();
 
 /// Called with interrupts off for each interrupt of this vector (32 to 255, not 0x81; or `nmi`), or for each exception
 /// outside of run_code() and attempt().

@@ -15,24 +15,25 @@ Case comes_up(const std::string& guest, const std::string& version) {
                              console + "demo: PASS$", is_off(guest, "powered off")})}};
 }
 
-/// Debian's kernels with nothing but the console on their command line.
-Boot kernels() {
-    constexpr unsigned memory = 384;
-    Boot boot = boot_of("kernels",
-                        {{.name = "bookworm",
-                          .kernel = "bookworm",
-                          .initrd = "initramfs",
-                          .cmdline = "console=ttyS0",
-                          .memory_mib = memory},
-                         {.name = "trixie",
-                          .kernel = "trixie",
-                          .initrd = "initramfs",
-                          .cmdline = "console=ttyS0",
-                          .memory_mib = memory}},
+/// Debian's kernels, with so many CPUs and nothing but the console on their command line.
+Boot kernels(const std::string& name, unsigned bookworm_cpus, unsigned trixie_cpus) {
+    const auto guest = [](const std::string& release, unsigned cpus) {
+        return Guest{.name = release,
+                     .kernel = release,
+                     .initrd = "initramfs",
+                     .cmdline = "console=ttyS0",
+                     .cpus = cpus,
+                     .memory_mib = 384};
+    };
+    const auto starts_all = [](const std::string& release, unsigned cpus) {
+        return line("^\\[" + release + "\\] .*smp: Brought up 1 node, " + std::to_string(cpus) + " CPU");
+    };
+    Boot boot = boot_of(name, {guest("bookworm", bookworm_cpus), guest("trixie", trixie_cpus)},
                         {debian_kernel("bookworm"), debian_kernel("trixie"), demo_initramfs()});
     boot.cases = {
         comes_up("bookworm", "6\\.1\\."),
         comes_up("trixie", "6\\.12\\."),
+        {"all CPUs are started", {starts_all("bookworm", bookworm_cpus), starts_all("trixie", trixie_cpus)}},
         {"no kernel complains of its machine",
          {never("unchecked MSR access"), never("Firmware Bug"), never("Call Trace"), never("Kernel panic")}},
         {"no guest is stopped", {never("stopped at RIP")}},
@@ -72,6 +73,11 @@ Boot shell() {
 
 } // namespace
 
-std::vector<Boot> linux_boots() { return {also_on_bochs_amd(kernels()), shell()}; }
+std::vector<Boot> linux_boots() {
+    Boot two_and_two = kernels("two-and-two", 2, 2);
+    Boot one_and_four = kernels("one-and-four", 1, 4);
+    two_and_two.on = one_and_four.on = {tools::MachineKind::QemuAmd};
+    return {also_on_bochs_amd(kernels("kernels", 1, 2)), two_and_two, one_and_four, shell()};
+}
 
 } // namespace bulkhead::integration

@@ -90,6 +90,14 @@ Boot controls() {
     return boot;
 }
 
+/// Several vCPUs, which send each other much, beside a guest that must not exit for it.
+Boot several_vcpus() {
+    const Guest smp{.name = "smp", .kernel = "smp", .cmdline = "cpus=3", .cpus = 3};
+    Boot boot = boot_of("smp", {smp, guest_named("zero-exit")}, images_of({"smp", "zero-exit"}));
+    boot.cases = {passes("smp"), passes("zero-exit"), {"no guest is stopped", {never("stopped at RIP")}}};
+    return boot;
+}
+
 /// Guests that do what none may, and one among them that must not notice. The hypervisor's lines and the guests' come
 /// from different rings: their order says nothing.
 Boot containment(const std::string& boot_name, const std::vector<std::string>& culprits) {
@@ -150,6 +158,7 @@ std::vector<Boot> own_guest_boots() {
     return {also_on_bochs_amd(properties_of_devices()),
             properties_of_cpu(),
             x2apic(),
+            several_vcpus(),
             controls(),
             unstartable(),
             containment("shutdowns", {"triple-fault", "shutdown-idt", "bad-fetch-hole"}),
