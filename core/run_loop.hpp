@@ -37,6 +37,9 @@ public:
                 on_cpuid(exit.next_rip);
             else if (exit.reason == ExitReason::Hypercall)
                 on_hypercall(exit.next_rip);
+            else if (exit.reason == ExitReason::MsrWrite && cpu_.registers.rcx() == drivers::apic::ICR &&
+                     has_active_receiver())
+                send_interrupt(exit.next_rip);
             else
                 dispatch(backend_.last_exit());
         }
@@ -127,6 +130,23 @@ private:
         registers.rbx() = answer.ebx;
         registers.rcx() = answer.ecx;
         registers.rdx() = answer.edx;
+    }
+
+    /// Whether an ICR write is what most are: a fixed interrupt to one vCPU, which runs.
+    [[gnu::always_inline]] bool has_active_receiver() {
+        const std::optional<u32> id = only_receiver(cpu_.registers.edx_eax(), core_.id);
+        if (!id || *id >= core_.guest->vcpus.size())
+            return false;
+        receiver_ = core_.guest->vcpus.data()[*id];
+        return receiver_->activity.load(std::memory_order_relaxed) == Activity::Active;
+    }
+
+    [[gnu::always_inline]] void send_interrupt(u64 next_rip) {
+        const u64 value = cpu_.registers.edx_eax();
+        if (!complete(next_rip, intercepted_wrmsr)) [[unlikely]]
+            return;
+        cpu_.vcpu.apic.set_icr(value);
+        static_cast<void>(local_apic().send_ipi(receiver_->apic_id, drivers::IpiMode::Fixed, static_cast<u8>(value)));
     }
 
     [[gnu::always_inline]] void on_io(IoAccess io, u64 next_rip) {
@@ -221,18 +241,20 @@ private:
         }
     }
 
-    /// INIT: the vCPU runs no more until a start-up IPI. No interrupt of its old life arrives in the next one.
+    /// INIT: the vCPU runs no more until a start-up IPI.
     [[gnu::noinline, clang::minsize]] void wait_for_sipi() {
         core_.activity.store(Activity::WaitForSipi); // from here on its siblings send it no interrupts
         backend_.set_parked(true);
+        local_apic().reset_for_guest();
+    }
+
+    /// SDM 3A 9.4.3 and table 10-1: what an INIT leaves is in force here, where it can be seen first. No interrupt of
+    /// the vCPU's old life arrives in this one.
+    [[gnu::noinline, clang::minsize]] void start_up(u8 vector) {
         backend_.hold_interrupts(false);
         discard_interrupts();
         backend_.hold_interrupts(true);
         cpu_.vcpu.apic = VirtualApic(core_.id);
-    }
-
-    /// SDM 3A 9.4.3 and table 10-1: what an INIT leaves is in force here, where it can be seen first.
-    [[gnu::noinline, clang::minsize]] void start_up(u8 vector) {
         constexpr u32 version_information = 1; // EDX after a reset is what CPUID has in EAX
         backend_.start_up(vector);
         backend_.show_controls(cr0::ET | cpu_.vcpu.cr0_guest_bits, 0);
@@ -319,6 +341,7 @@ private:
     B& backend_;
     Cpu& cpu_;
     Vcpu& core_;
+    Vcpu* receiver_ = nullptr; ///< of the interrupt that is being sent
 };
 
 } // namespace bulkhead

@@ -126,7 +126,7 @@ ApicAccess VirtualApic::write(u32 number, u64 value) {
         const std::optional<InterruptCommand> command = InterruptCommand::decode(value);
         if (!command)
             return {};
-        icr_ = value & ~u64{0x1000};
+        set_icr(value);
         return {Kind::Interrupt, 0, *command};
     }
     if (is_lvt(number)) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <optional>
 
 #include "base/types.hpp"
@@ -26,6 +27,26 @@ struct InterruptCommand {
     /// Whether the vCPU with this virtual APIC ID is meant. `sender`: the virtual ID of who sends.
     [[nodiscard]] bool addresses(u32 apic_id, u32 sender) const;
 };
+
+/// Where a fixed interrupt to just one vCPU goes, for a value of the ICR: its APIC ID, `sender` for the shorthand
+/// "self". Nothing for all else: InterruptCommand::decode() knows what that is.
+constexpr std::optional<u32> only_receiver(u64 icr, u32 sender) {
+    constexpr u64 mode_and_shorthand = 0xffff'ffff & ~u64{0x58ff}; // not: vector, logical, level, delivery status
+    constexpr u64 self = u64{1} << 18, logical = u64{1} << 11;
+    const u32 destination = static_cast<u32>(icr >> 32);
+    if ((icr & 0xf0) == 0) // vectors below 16 are illegal
+        return std::nullopt;
+    if ((icr & mode_and_shorthand) == self)
+        return sender;
+    if ((icr & mode_and_shorthand) != 0)
+        return std::nullopt;
+    if ((icr & logical) == 0)
+        return destination;
+    const u32 members = destination & 0xffff;
+    if (!std::has_single_bit(members))
+        return std::nullopt;
+    return destination >> 16 << 4 | static_cast<u32>(std::countr_zero(members));
+}
 
 /// The logical x2APIC ID that belongs to an APIC ID (SDM 3A 11.12.10.2).
 constexpr u32 logical_x2apic_id(u32 apic_id) { return apic_id >> 4 << 16 | 1u << (apic_id & 15); }
@@ -51,6 +72,8 @@ public:
     /// `number`: the MSR, 0x800 to 0x8ff.
     [[nodiscard]] ApicAccess read(u32 number) const;
     [[nodiscard]] ApicAccess write(u32 number, u64 value);
+    /// A write to the ICR that only_receiver() has an answer for.
+    void set_icr(u64 value) { icr_ = value & ~u64{0x1000}; }
 
 private:
     u32 apic_id_;

@@ -30,7 +30,7 @@ constexpr Row rows[] = {
     {28, ControlRegister},
     {REASON_IO_INSTRUCTION, Io},
     {31, MsrRead},
-    {32, MsrWrite},
+    {REASON_WRMSR, MsrWrite},
     {REASON_INVALID_GUEST_STATE, EntryFailure},
     {34, EntryFailure},       // loading of MSRs
     {REASON_MACHINE_CHECK_ON_ENTRY, MachineCheck},

@@ -13,6 +13,7 @@ enum BasicReason : u16 {
     REASON_CPUID = 10,
     REASON_VMCALL = 18,
     REASON_IO_INSTRUCTION = 30,
+    REASON_WRMSR = 32,
     REASON_INVALID_GUEST_STATE = 33,
     REASON_MACHINE_CHECK_ON_ENTRY = 41,
     REASON_EPT_VIOLATION = 48,
@@ -80,8 +81,8 @@ template <class Reader> VmExit decode_exit(u32 reason, u64 rip, Reader&& read) {
     return exit;
 }
 
-/// The exits whose cost is counted, in registers: reason, next_rip and io of CPUID, port accesses and hypercalls. Of
-/// all others the reason alone, by `other(reason) -> ExitReason`.
+/// The exits whose cost is counted, in registers: reason, next_rip and io of CPUID, port accesses, hypercalls and
+/// WRMSR. Of all others the reason alone, by `other(reason) -> ExitReason`.
 template <class Reader, class Other>
 [[gnu::always_inline]] inline VmExit decode_counted_exit(u32 reason, u64 rip, Reader&& read, Other&& other) {
     VmExit exit;
@@ -92,6 +93,8 @@ template <class Reader, class Other>
         exit.io = decode_io(read(Field::EXIT_QUALIFICATION));
     } else if (reason == REASON_VMCALL) {
         exit.reason = ExitReason::Hypercall;
+    } else if (reason == REASON_WRMSR) {
+        exit.reason = ExitReason::MsrWrite;
     } else {
         exit.reason = other(reason);
         return exit;

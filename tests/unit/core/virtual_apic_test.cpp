@@ -244,3 +244,28 @@ TEST_CASE("virtual APIC: a write of the ICR asks for an interrupt and reads back
     CHECK(apic.write(0x83f, 0x33).kind == Kind::Interrupt);
     check_done(apic.read(icr), 0x0000'0002'0000'44f0);
 }
+
+TEST_CASE("virtual APIC: the one receiver of an interrupt is who the command addresses, and nobody else") {
+    constexpr u32 sender = 17;
+    unsigned found = 0;
+    for (const u64 low : {0x40u, 0x4040u, 0x1040u, 0x840u, 0x4840u, 0x140u, 0x440u, 0x500u, 0x600u, 0x4'0040u,
+                          0x8'0040u, 0xc'0040u, 0x4'0140u, 0x0fu, 0x10u, 0xffu, 0x2040u, 0x1'0040u, 0x10'0040u})
+        for (const u64 destination : {0u, 1u, 2u, 3u, 16u, 17u, 0x1'0001u, 0x1'8000u, 0x2'0003u, 0xffffu, ~0u}) {
+            const u64 value = destination << 32 | low;
+            const auto receiver = only_receiver(value, sender);
+            if (!receiver)
+                continue;
+            INFO(std::hex << value);
+            const InterruptCommand command = decoded(value);
+            CHECK(command.mode == Mode::Fixed);
+            CHECK(command.vector >= 16);
+            if (*receiver < 300)
+                CHECK(addressed(command, sender) == std::set{*receiver});
+            else // no vCPU's: the caller looks for that one
+                CHECK(*receiver == destination);
+            ++found;
+        }
+    CHECK(found > 50);
+    CHECK(only_receiver(u64{0x1'8000} << 32 | 0x840, sender) == 31);
+    CHECK(only_receiver(0x4'0040, sender) == sender);
+}
