@@ -58,11 +58,10 @@ void check_madt(const std::vector<u8>& table, bool hardware_reduced) {
 } // namespace
 
 TEST_CASE("ACPI tables of real machines") {
+    if (std::getenv("BULKHEAD_RECORDINGS") == nullptr)
+        SKIP("BULKHEAD_RECORDINGS is not set: the recorded tables were not read");
     const auto all = machines();
-    if (all.empty()) {
-        WARN("did not run: BULKHEAD_RECORDINGS names no folder with recordings");
-        SUCCEED();
-    }
+    REQUIRE_FALSE(all.empty());
     for (const auto& machine : all) {
         INFO(machine.filename().string());
         const auto fadt = table_of(machine, "FACP");

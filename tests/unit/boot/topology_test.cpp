@@ -112,11 +112,8 @@ TEST_CASE("topology of a CPU that says nothing, or nonsense") {
 
 TEST_CASE("topology of real CPUs") {
     const char* folder = std::getenv("BULKHEAD_RECORDINGS");
-    if (folder == nullptr) {
-        WARN("did not run: BULKHEAD_RECORDINGS names no folder with recordings");
-        SUCCEED();
-        return;
-    }
+    if (folder == nullptr)
+        SKIP("BULKHEAD_RECORDINGS is not set: the recorded CPUs were not replayed");
     for (const auto& entry : std::filesystem::directory_iterator(std::filesystem::path(folder) / "cpuid")) {
         INFO(entry.path().filename().string());
         const Recording cpu = read_recording(entry.path());
