@@ -34,7 +34,9 @@ void write_now(std::string_view text) {
 }
 
 void print_help() {
-    print("Ctrl-] then 1 to 9: type into that guest; s: statistics; Ctrl-] again: the character itself");
+    print(
+        "Ctrl-] then 1 to 9, n or p: type into that, the next or the previous guest; s: statistics; Ctrl-] again: the "
+        "character itself");
 }
 
 void on_key(char key) {

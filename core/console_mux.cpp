@@ -155,8 +155,14 @@ ConsoleAction ConsoleMux::type(u8 byte) {
     }
     if (escaped_ && byte != escape) {
         escaped_ = false;
-        if (byte >= '1' && byte <= '9' && u32{byte} - '1' < sources_.size()) {
-            focus_ = u32{byte} - '1';
+        const u32 count = static_cast<u32>(sources_.size());
+        u32 wanted = byte <= '9' ? u32{byte} - '1' : count; // what is below '1' becomes a large number
+        if (byte == 'n')
+            wanted = focus_ + 1 < count ? focus_ + 1 : 0;
+        if (byte == 'p')
+            wanted = (focus_ == 0 ? count : focus_) - 1;
+        if (wanted < count) {
+            focus_ = wanted;
             return {Kind::Focus, focus_, 0};
         }
         return {byte == 's' ? Kind::Statistics : Kind::Help, 0, 0};

@@ -10,7 +10,8 @@
 namespace bulkhead::tools {
 
 inline constexpr std::string_view keys_help =
-    "Ctrl-] and 1 to 9: type into that guest; Ctrl-] and h: the hypervisor's other keys; Ctrl-\\: end the machine.";
+    "Ctrl-] and 1 to 9, n or p: type into that, the next or the previous guest; Ctrl-] and h: the hypervisor's other "
+    "keys; Ctrl-\\: end the machine.";
 
 /// Boots a configuration with the terminal as the machine's serial console, until the machine is off or the quit key is
 /// pressed. `options` with 0 CPUs or 0 memory: as much as the configuration needs. Returns the exit status.

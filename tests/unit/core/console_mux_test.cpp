@@ -71,8 +71,10 @@ TEST_CASE("console: a multiplexer without sources and one not connected have not
     ConsoleMux mux({}, log);
     CHECK_FALSE(mux.next());
     CHECK(mux.type('a').kind == Kind::None);
-    CHECK(mux.type(ConsoleMux::escape).kind == Kind::None);
-    CHECK(mux.type('1').kind == Kind::Help);
+    for (const u8 byte : {u8{'1'}, u8{'n'}, u8{'p'}}) {
+        CHECK(mux.type(ConsoleMux::escape).kind == Kind::None);
+        CHECK(mux.type(byte).kind == Kind::Help);
+    }
 }
 
 TEST_CASE("console: who is not in focus prints whole lines only") {
@@ -141,6 +143,40 @@ TEST_CASE("console: focus moves with the escape key and a digit") {
     }
     CHECK(c.command('s').kind == Kind::Statistics);
     CHECK(c.typed(1).empty());
+}
+
+TEST_CASE("console: the escape key and n or p move the focus to the next or the previous guest, in a ring") {
+    Consoles c;
+    for (const u32 expected : {1u, 2u, 0u, 1u}) {
+        const ConsoleAction action = c.command('n');
+        CHECK(action.kind == Kind::Focus);
+        CHECK(action.source == expected);
+    }
+    for (const u32 expected : {0u, 2u, 1u, 0u}) {
+        const ConsoleAction action = c.command('p');
+        CHECK(action.kind == Kind::Focus);
+        CHECK(action.source == expected);
+    }
+}
+
+TEST_CASE("console: of 64 guests each can be typed into") {
+    static std::array<ConsoleInput, 64> inputs;
+    static std::array<ConsoleOutput, 64> outputs;
+    std::array<ConsoleSource, 64> sources;
+    for (u32 i = 0; i < sources.size(); ++i)
+        sources[i] = {.name = "guest", .output = &outputs[i], .input = &inputs[i]};
+    ConsoleOutput log;
+    ConsoleMux mux(sources, log);
+    for (u32 i = 0; i < sources.size(); ++i) {
+        CHECK(mux.type('x').source == i);
+        CHECK(inputs[i].pop() == u8{'x'});
+        static_cast<void>(mux.type(ConsoleMux::escape));
+        CHECK(mux.type('n').source == (i + 1) % 64);
+    }
+    for (const u8 byte : {u8{':'}, u8{'@'}, u8{'0'}}) { // neither digits nor keys, though there are so many guests
+        static_cast<void>(mux.type(ConsoleMux::escape));
+        CHECK(mux.type(byte).kind == Kind::Help);
+    }
 }
 
 TEST_CASE("console: the escape key twice is the character itself") {
