@@ -106,7 +106,7 @@ inline constexpr auto guest_keys = std::to_array<Key<GuestConfig>>({
       .type = ValueType::Memory,
       .required = true,
       .minimum = 2 * MiB,
-      .maximum = 16 * 1024 * GiB,
+      .maximum = 511 * GiB, // with the hole below 4 GiB, what the hypervisor maps of a guest: 512 GiB
       .standard = {},
       .help = "How much memory the guest gets: a size in KiB, MiB or GiB, or a number of bytes; a multiple of 2 MiB."},
      &GuestConfig::memory},

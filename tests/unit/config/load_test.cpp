@@ -6,6 +6,8 @@
 
 #include <catch2/catch_test_macros.hpp>
 
+#include "arch/x86_64/layout.hpp"
+#include "config/placement.hpp"
 #include "loaded.hpp"
 
 using namespace bulkhead;
@@ -136,7 +138,8 @@ TEST_CASE("Configuration: sizes of memory") {
     CHECK(bytes("'512 MiB'").value == 512 * MiB);
     CHECK(bytes("'512MiB'").value == 512 * MiB);
     CHECK(bytes("'4096 KiB'").value == 4 * MiB);
-    CHECK(bytes("'16384 GiB'").value == 16384 * GiB);
+    CHECK(bytes("'511 GiB'").value == 511 * GiB);
+    STATIC_CHECK(511 * GiB + (guest_hole_end - guest_hole_start) == layout::guest_ram_size); // all that can be mapped
     CHECK(bytes("0x20_0000").value == 2 * MiB);
     CHECK(bytes("'2 MiB'").at == Position{4, 10});
 
@@ -152,12 +155,12 @@ TEST_CASE("Configuration: sizes of memory") {
     CHECK(memory_fault("''").contains("is a whole number and KiB"));
     CHECK(memory_fault("true") == "f:4:10: error: 'memory' is a size such as \"512 MiB\", not a boolean\n");
     CHECK(memory_fault("'3 MiB'") == "f:4:10: error: 'memory' must be a multiple of 2 MiB; near 3 MiB is 4 MiB\n");
-    CHECK(memory_fault("512") == "f:4:10: error: 'memory' must be 2 MiB to 16384 GiB, not 512 bytes\n");
-    CHECK(memory_fault("0") == "f:4:10: error: 'memory' must be 2 MiB to 16384 GiB, not 0 KiB\n");
-    CHECK(memory_fault("-1") == "f:4:10: error: 'memory' must be 2097152 to 17592186044416, not -1\n");
-    CHECK(memory_fault("'16386 GiB'") == "f:4:10: error: 'memory' must be 2 MiB to 16384 GiB, not 16386 GiB\n");
+    CHECK(memory_fault("512") == "f:4:10: error: 'memory' must be 2 MiB to 511 GiB, not 512 bytes\n");
+    CHECK(memory_fault("0") == "f:4:10: error: 'memory' must be 2 MiB to 511 GiB, not 0 KiB\n");
+    CHECK(memory_fault("-1") == "f:4:10: error: 'memory' must be 2097152 to 548682072064, not -1\n");
+    CHECK(memory_fault("'512 GiB'") == "f:4:10: error: 'memory' must be 2 MiB to 511 GiB, not 512 GiB\n");
     CHECK(memory_fault("'17179869184 GiB'") ==
-          "f:4:10: error: '17179869184 GiB' is more than 16384 GiB, the most there is for 'memory'\n");
+          "f:4:10: error: '17179869184 GiB' is more than 511 GiB, the most there is for 'memory'\n");
     CHECK(memory_fault("'99999999999999999999999 KiB'").contains("the most there is"));
 }
 
