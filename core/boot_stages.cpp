@@ -125,7 +125,7 @@ void calibrate_clocks() {
 MsrConditions common_msr_conditions() {
     const auto host = [](u32 leaf, u32 subleaf) { return arch::cpuid(leaf, subleaf); };
     static constinit GuestCpuid cpuid;
-    cpuid = GuestCpuid(host, {});
+    cpuid = GuestCpuid(host, machine.cpuid);
     return {cpuid, has_x2apic()};
 }
 

@@ -36,13 +36,13 @@ template <class B> [[noreturn]] void resume(B& backend) {
 
 /// What of booting depends on the vendor. The second-stage tables are made as the CPU can walk them.
 SecondStageFormat prepare_vendor(PagingCapabilities host) {
-    const MsrConditions conditions = common_msr_conditions();
     switch (this_vendor()) {
     case Vendor::Amd:
-        svm::Backend::prepare_shared(conditions);
+        svm::Backend::prepare_shared(common_msr_conditions());
         return svm::Backend::second_stage(host);
     case Vendor::Intel:
-        vmx::Backend::prepare_shared(conditions);
+        machine.cpuid = vmx::Backend::instruction_controls();
+        vmx::Backend::prepare_shared(common_msr_conditions());
         use_double_fault_stack();
         return vmx::Backend::second_stage(host);
     }

@@ -56,10 +56,12 @@ u64 host_microcode_revision() {
 void prepare_vcpu_state(Cpu& cpu, Vcpu& core) {
     VcpuState& state = cpu.vcpu;
     const auto host = [](u32 leaf, u32 subleaf) { return arch::cpuid(leaf, subleaf); };
-    state.cpuid = GuestCpuid(host, {.virtual_apic_id = core.id,
-                                    .cpu_count = static_cast<u32>(core.guest->vcpus.size()),
-                                    .tsc_hz = machine.tsc_khz * 1000,
-                                    .apic_bus_hz = machine.apic_timer_hz});
+    GuestCpuidParameters parameters = machine.cpuid;
+    parameters.virtual_apic_id = core.id;
+    parameters.cpu_count = static_cast<u32>(core.guest->vcpus.size());
+    parameters.tsc_hz = machine.tsc_khz * 1000;
+    parameters.apic_bus_hz = machine.apic_timer_hz;
+    state.cpuid = GuestCpuid(host, parameters);
     state.cpuid.update({});
     state.apic = VirtualApic(core.id);
     if (core.id != 0)

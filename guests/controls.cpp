@@ -188,6 +188,9 @@ void check_debug_registers() {
     expect_fault(general_protection, 0, "DR7, bit 32", [] { write_dr7(u64{1} << 32); });
     check_equal(run_code({0xcc}, Mode::kernel64).vector, breakpoint, "INT3: vector");
     check_equal(run_code({0xf1}, Mode::kernel64).vector, debug_exception, "INT1: vector");
+    for (const u64 flags : {u64{2}, trap_flag | 2}) // MOV SS, EAX blocks until INT1 has been delivered
+        check_equal(run_code({0x8e, 0xd0, 0xf1}, Mode::kernel64, {.rax = KERNEL_DATA, .rflags = flags}).vector,
+                    debug_exception, "INT1 behind MOV SS, RFLAGS ", Hex{flags}, ": vector");
 
     const u64 second = code_address() + 2;
     asm volatile("movq %0, %%dr0" : : "r"(second));

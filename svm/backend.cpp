@@ -350,6 +350,10 @@ void Backend::show_controls(u64 cr0, u64 cr4) {
     guest().control.vmcb_clean = 0;
 }
 
+u64 Backend::cut_to_mode(u64 next_rip) const {
+    return code_mode() == CpuMode::bits64 ? next_rip : static_cast<u32>(next_rip);
+}
+
 std::array<SegmentState, 6> Backend::segments() const {
     vmsave(resources_.control); // FS and GS stay in the CPU: VMSAVE is not on the exit path
     const SaveArea& save = guest().save;

@@ -60,6 +60,8 @@ public:
     [[nodiscard]] u64 rip() const { return guest().save.rip; }
     [[gnu::always_inline]] void advance(u64 next_rip) {
         Vmcb& vmcb = guest();
+        if (static_cast<u32>(next_rip) < longest_instruction) [[unlikely]] // behind 4 GiB is 0 for code of 32 bits
+            next_rip = cut_to_mode(next_rip);
         vmcb.save.rip = next_rip;
         vmcb.control.interrupt_shadow = 0;
         vmcb.save.rflags &= ~rflags_rf;
@@ -116,6 +118,7 @@ private:
     void prepare_guest();
     void set_intercepts();
     void write_initial_state();
+    [[nodiscard]] u64 cut_to_mode(u64 next_rip) const;
     void prepare_parked();
     void trap_single_step();
     void keep_interrupted_event();

@@ -117,6 +117,12 @@ void write_revision(u64 frame, u32 revision) {
 
 } // namespace
 
+GuestCpuidParameters Backend::instruction_controls() {
+    const Result<Capabilities> has = detect();
+    return {.invpcid_works = has && has->has(SECONDARY_ENABLE_INVPCID),
+            .rdtscp_works = has && has->has(SECONDARY_ENABLE_RDTSCP)};
+}
+
 Result<Capabilities> Backend::detect() {
     const auto host = [](u32 leaf, u32 subleaf) { return arch::cpuid(leaf, subleaf); };
     return decide_capabilities(read_capability_words(host, [](u32 number) { return arch::read_msr(number); }));
@@ -290,7 +296,8 @@ void Backend::start_up(u8 vector) {
 }
 
 ExitReason Backend::take_other_exit(u32 reason) {
-    keep_interrupted_event(reason);
+    if ((reason & reason_entry_failure) == 0) // else nothing was interrupted: the fields are those of the exit before
+        keep_interrupted_event(reason);
     return reason == REASON_EXCEPTION_OR_NMI ? decode_exception(static_cast<u32>(vmread(Field::VM_EXIT_INTR_INFO)))
                                              : decode_reason(reason);
 }
@@ -309,6 +316,10 @@ void Backend::explain_refusal(const Vcpu& vcpu) const {
     if (flags_.failed)
         say("VM-instruction error", instruction_error_name(vmread(Field::VM_INSTRUCTION_ERROR)));
     for_each_violation(read_guest_state(capabilities_, read_field), say);
+}
+
+u64 Backend::cut_to_mode(u64 next_rip) const {
+    return code_mode() == CpuMode::bits64 ? next_rip : static_cast<u32>(next_rip);
 }
 
 void Backend::end_interrupt_shadow() {
@@ -381,6 +392,8 @@ void Backend::nmi_window() {
     if (!nmi_pending_)
         return;
     nmi_pending_ = false;
+    end_interrupt_shadow(); // blocking by STI does not keep the window closed, but may refuse the entry (SDM
+                            // 3C 27.3.1.5)
     vmwrite(Field::VM_ENTRY_INTR_INFO, interruption(2, InterruptionType::Nmi));
 }
 
@@ -398,6 +411,7 @@ bool Backend::take_debug_exception() {
     if (interruption_type(static_cast<u32>(vmread(Field::VM_EXIT_INTR_INFO))) ==
         InterruptionType::PrivilegedSoftwareException) { // INT1: a trap that changes no DR6
         vmwrite(Field::GUEST_RIP, rip() + vmread(Field::VM_EXIT_INSTRUCTION_LEN));
+        end_interrupt_shadow();
         return true;
     }
     const u64 qualification = vmread(Field::EXIT_QUALIFICATION);
@@ -433,7 +447,8 @@ void Backend::set_controls(const ControlState& state) {
 void Backend::load_pdptes(const GuestMemory& memory) {
     if (paging_mode(paging()) != PagingMode::pae)
         return;
-    constexpr u64 reserved = 0x1e6 | ~u64{0} << 52; // one that has these set would fail the entry: it is not present
+    // One that is present and has these set would fail the entry. A CPU refuses the MOV; here it is not present.
+    const u64 reserved = 0x1e6 | ~u64{0} << capabilities_.physical_bits;
     std::array<u64, 4> entries{};
     static_cast<void>(memory.copy_out({cr3() & 0xffff'ffe0}, {reinterpret_cast<u8*>(entries.data()), sizeof entries}));
     for (unsigned i = 0; i < entries.size(); ++i)

@@ -36,6 +36,9 @@ public:
     /// Extended page tables. `host`: what the CPU's own tables can do.
     static SecondStageFormat second_stage(PagingCapabilities host);
 
+    /// Which instructions' controls this CPU has.
+    static GuestCpuidParameters instruction_controls();
+
     /// Builds what all CPUs share: the bitmaps. Once, on the bootstrap processor.
     static void prepare_shared(MsrConditions conditions);
 
@@ -65,6 +68,8 @@ public:
 
     [[nodiscard]] u64 rip() const { return vmread(Field::GUEST_RIP); }
     [[gnu::always_inline]] void advance(u64 next_rip) {
+        if (static_cast<u32>(next_rip) < longest_instruction) [[unlikely]] // behind 4 GiB is 0 for code of 32 bits
+            next_rip = cut_to_mode(next_rip);
         vmwrite(Field::GUEST_RIP, next_rip);
         if ((vmread(Field::GUEST_INTERRUPTIBILITY_STATE) & (BLOCKING_BY_STI | BLOCKING_BY_MOV_SS)) != 0) [[unlikely]]
             end_interrupt_shadow();
@@ -108,6 +113,7 @@ private:
 
     void make_current(bool parked);
     void begin_life();
+    [[nodiscard]] u64 cut_to_mode(u64 next_rip) const;
     void write_controls(u64 ept_pointer, u16 vpid);
     void write_host_state();
     void prepare_parked();
