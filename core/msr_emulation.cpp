@@ -62,10 +62,8 @@ MsrResult write_emulated(MsrState& state, const GuestControls& controls, const G
         state.mtrr_def_type = value;
         return done();
     case msr::KVM_WALL_CLOCK_NEW:
-        state.kvm_wall_clock = value;
         return {MsrEffect::KvmWallClock, value};
     case msr::KVM_SYSTEM_TIME_NEW:
-        state.kvm_system_time = value;
         return {MsrEffect::KvmSystemTime, value};
     case msr::EFER: {
         const auto update = write_efer(controls, value, cpuid);

@@ -49,7 +49,8 @@ constexpr bool is_x2apic_msr(u32 number) { return number - msr::x2apic_first <= 
 /// RDMSR that exited. `controls` are the guest's own values.
 [[nodiscard]] MsrResult read_msr(const MsrState& state, const GuestControls& controls, u32 number);
 
-/// WRMSR that exited. Effects other than Done, Fault and Unknown are the caller's to carry out.
+/// WRMSR that exited. Effects other than Done, Fault and Unknown are the caller's to carry out; if they succeed, it
+/// stores what MsrState keeps of them.
 [[nodiscard]] MsrResult write_msr(MsrState& state, const GuestControls& controls, const GuestCpuid& cpuid, u32 number,
                                   u64 value);
 

@@ -73,10 +73,12 @@ template <Backend B> void RunLoop<B>::on_msr_write(const VmExit& exit) {
     case MsrEffect::KvmSystemTime:
         if (!set_system_time(*core_.guest, cpu_.vcpu, result.value, backend_.tsc_offset()))
             return inject(general_protection);
+        cpu_.vcpu.msrs.kvm_system_time = value;
         break;
     case MsrEffect::KvmWallClock:
         if (!set_wall_clock(*core_.guest, result.value))
             return inject(general_protection);
+        cpu_.vcpu.msrs.kvm_wall_clock = value;
         break;
     case MsrEffect::Unknown:
         report_unknown_msr(core_, cpu_.vcpu.reported_msrs, number, true);

@@ -132,9 +132,12 @@ void check_clock() {
         0xc0000001, u64{1} << 52 | 1, ~u64{0},    0x7ffffffffffff001, 0xffff800000000001};
     for (const u64 address : hostile)
         for (const u32 msr : {msr_system_time, msr_wall_clock}) {
+            const u64 before = rdmsr(msr);
             const Frame frame = attempt([=] { wrmsr(msr, address); });
             check(frame.vector == returned || frame.vector == general_protection, Hex{msr}, " = ", Hex{address},
                   ": vector ", frame.vector);
+            const u64 expected = frame.vector == returned ? address : before;
+            check_equal(rdmsr(msr), expected, Hex{msr}, " after the write of ", Hex{address});
         }
     const u64 page = reinterpret_cast<u64>(&clock_page);
     for (volatile u64& word : clock_page.rest)
@@ -147,6 +150,11 @@ void check_clock() {
     for (u64 i = 0; i < 500; ++i)
         untouched = untouched && clock_page.rest[i] == 0x5555555555555555;
     check(untouched, "nothing behind the clock's structure was written");
+    expect_fault(general_protection, 0, "no page for the clock", [] { wrmsr(msr_system_time, 0xfed00001); });
+    check_equal(rdmsr(msr_system_time), page | 1, "the clock's page after a refused one");
+    const u64 timestamp = clock_page.tsc_timestamp;
+    wrmsr(msr_tsc, rdtsc() + tsc_hz());
+    check(clock_page.tsc_timestamp != timestamp, "the clock's page follows the TSC after a refused one");
 
     check_clock_rate("the clock");
     expect_no_fault("the wall clock", [] { wrmsr(msr_wall_clock, reinterpret_cast<u64>(&wall_page)); });
