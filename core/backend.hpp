@@ -98,6 +98,8 @@ concept Backend = requires(B& backend, const B& constant, EntryState entry, Gues
     { constant.cr3() } -> std::same_as<u64>;
     { backend.set_cr2(value) } -> std::same_as<void>;
     { backend.set_tsc_offset(value) } -> std::same_as<void>;
+    /// Whether the guest's writes of EOI exit where it has an x2APIC.
+    { backend.set_eoi_exits(true) } -> std::same_as<void>;
 };
 
 } // namespace bulkhead

@@ -33,6 +33,7 @@ enum VcpuRequest : u32 {
     request_power_off = 1u << 4, ///< service CPU: every guest is off
     request_init = 1u << 5,      ///< another vCPU of the guest, or this one, sent it an INIT
     request_start_up = 1u << 6,  ///< and a start-up IPI, with Vcpu::start_up_vector
+    request_eoi = 1u << 7,       ///< Guest::eoi_exits has changed
 };
 
 /// What a core does for its guest.
@@ -85,7 +86,8 @@ struct Guest {
     ConsoleInput input;
     ConsoleWriter output_writer BULKHEAD_GUARDED_BY(devices_lock);
 
-    std::atomic<u32> running_vcpus{0}; ///< those that are not off
+    std::atomic<bool> eoi_exits{false}; ///< the vCPUs' EOIs are to exit: the I/O APIC wants them
+    std::atomic<u32> running_vcpus{0};  ///< those that are not off
     std::atomic<StopReason> stop_reason{StopReason::None};
 };
 

@@ -2,6 +2,8 @@
 // Copyright the Bulkhead authors
 #include "core/handlers.hpp"
 
+#include <bit>
+
 #include "core/console.hpp"
 #include "core/failure.hpp"
 #include "core/local_apic_of_cpu.hpp"
@@ -15,6 +17,16 @@ namespace {
 // Hypercall ABI, docs/guests.md: number in RAX, arguments in RBX, RCX, RDX.
 constexpr u64 hypercall_exit_count = 0x424b0001;
 constexpr u64 unknown_hypercall = ~u64{0} - 37; // -ENOSYS, as KVM answers
+
+/// What the I/O APIC sends is an IPI, which sets no bit of TMR: the hardware's EOI message never comes back.
+void update_eoi_exits(Guest& guest) BULKHEAD_REQUIRES(guest.devices_lock) {
+    const bool wanted = guest.io_apic.wants_eoi();
+    if (guest.eoi_exits.exchange(wanted) == wanted)
+        return;
+    for (Vcpu* vcpu : guest.vcpus)
+        if (vcpu->activity.load() == Activity::Active)
+            kick(*vcpu, request_eoi); // an NMI comes before the interrupt that is sent behind it
+}
 
 /// Sends what the I/O APIC has to send. The receiver takes it without an exit.
 void deliver_messages(Guest& guest) BULKHEAD_REQUIRES(guest.devices_lock) {
@@ -129,7 +141,20 @@ void DeviceMemory::write(GuestPhysical address, unsigned, u64 value) {
         return;
     const LockGuard lock(guest_.devices_lock, lock_owner());
     guest_.io_apic.write(static_cast<u32>(address - IoApic::base), static_cast<u32>(value));
+    update_eoi_exits(guest_);
     deliver_messages(guest_);
+}
+
+void end_interrupt(Guest& guest) {
+    u32 vector = 0; // the highest in service is the one that ends
+    for (u32 i = 0; i < 256; i += 32)
+        if (const u32 bits = static_cast<u32>(local_apic().read(msr::IA32_X2APIC_ISR0 + i / 32)); bits != 0)
+            vector = i + static_cast<u32>(std::bit_width(bits)) - 1;
+    local_apic().eoi();
+    const LockGuard lock(guest.devices_lock, lock_owner());
+    guest.io_apic.end_of_interrupt(static_cast<u8>(vector));
+    update_eoi_exits(guest);
+    deliver_messages(guest);
 }
 
 void take_input(Guest& guest) {

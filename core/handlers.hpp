@@ -54,6 +54,9 @@ private:
     PowerRequest power_ = PowerRequest::None;
 };
 
+/// The running vCPU's EOI while Guest::eoi_exits is set: to its APIC, and to the guest's I/O APIC.
+void end_interrupt(Guest& guest);
+
 /// Brings typed input from the guest's ring to its UART.
 void take_input(Guest& guest);
 

@@ -138,6 +138,7 @@ MsrConditions::MsrConditions(const GuestCpuid& cpuid, bool host_has_x2apic) {
     set_if(cpuid.vendor() == CpuVendor::Intel, MsrNeeds::IntelCpu);
     set_if(cpuid.vendor() == CpuVendor::Amd, MsrNeeds::AmdCpu);
     set_if(host_has_x2apic, MsrNeeds::X2apic);
+    set_if(host_has_x2apic, MsrNeeds::DirectEoi);
     set_if(cpuid.has(TSC_DEADLINE), MsrNeeds::TscDeadline);
     set_if(cpuid.has(RDTSCP) || cpuid.has(RDPID), MsrNeeds::Rdtscp);
     set_if(cpuid.has(IBRS_IBPB) || cpuid.has(STIBP) || cpuid.has(SSBD) || cpuid.has(AmdIBRS) || cpuid.has(AmdSTIBP) ||

@@ -34,7 +34,8 @@ enum class MsrNeeds : u8 {
     Nothing,
     IntelCpu,
     AmdCpu,
-    X2apic, ///< the host's APIC is an x2APIC; if not, the row exits
+    X2apic,    ///< the host's APIC is an x2APIC; if not, the row exits
+    DirectEoi, ///< likewise, and no level-triggered interrupt of the guest's awaits its EOI
     TscDeadline,
     Rdtscp,
     SpecCtrl,
@@ -146,7 +147,7 @@ inline constexpr auto msr_policy = [] {
         // x2APIC: what needs no translation of IDs and reaches nobody else.
         direct(msr::IA32_X2APIC_TPR, X2apic),
         {msr::IA32_X2APIC_PPR, msr::IA32_X2APIC_PPR, MsrRead::Direct, MsrWrite::Emulate, X2apic},
-        {msr::IA32_X2APIC_EOI, msr::IA32_X2APIC_EOI, MsrRead::Emulate, MsrWrite::Direct, X2apic},
+        {msr::IA32_X2APIC_EOI, msr::IA32_X2APIC_EOI, MsrRead::Emulate, MsrWrite::Direct, DirectEoi},
         {msr::IA32_X2APIC_ISR0, msr::IA32_X2APIC_IRR7, MsrRead::Direct, MsrWrite::Emulate, X2apic},
         direct(msr::IA32_X2APIC_LVT_TIMER, X2apic),
         direct(msr::IA32_X2APIC_INIT_COUNT, X2apic),
@@ -207,6 +208,15 @@ inline constexpr auto msr_policy = [] {
             high = middle;
     }
     return low < msr_policy.size() && msr_policy[low].first <= number ? &msr_policy[low] : nullptr;
+}
+
+/// A vCPU has one of these maps, by the sum of what exits in it besides: 1, IA32_TSC_DEADLINE of a TSC with an offset,
+/// as the APIC compares it with the real TSC; 2, EOI.
+inline constexpr u32 msr_maps = 4;
+constexpr MsrConditions conditions_of_map(u32 map, MsrConditions conditions) {
+    if ((map & 1) != 0)
+        conditions = conditions.without(MsrNeeds::TscDeadline);
+    return (map & 2) != 0 ? conditions.without(MsrNeeds::DirectEoi) : conditions;
 }
 
 /// SVM: two bits for each MSR, read and write; a set bit exits (APM 2 15.11).

@@ -230,6 +230,8 @@ private:
             start_up(core_.start_up_vector.load());
         if ((requests & request_input) != 0 && is_active())
             take_input(*core_.guest);
+        if (is_active())
+            backend_.set_eoi_exits(core_.guest->eoi_exits.load());
         if ((requests & request_nmi) != 0 && is_active())
             backend_.raise_guest_nmi();
         if (cpu_.index == machine.service_cpu) {

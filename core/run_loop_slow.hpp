@@ -102,6 +102,8 @@ template <Backend B> void RunLoop<B>::write_apic(const VmExit& exit, u32 number,
     // Before the access is carried out: what it sends may arrive with the next entry, behind this instruction.
     if (!complete_any(exit.next_rip, intercepted_wrmsr))
         return;
+    if (number == msr::IA32_X2APIC_EOI && core_.guest->eoi_exits.load())
+        return end_interrupt(*core_.guest);
     if (access.kind == ApicAccess::Kind::Hardware)
         local_apic().write(number, access.value);
     else if (access.kind == ApicAccess::Kind::Interrupt && send_command(core_, access.command))

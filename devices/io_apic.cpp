@@ -2,6 +2,7 @@
 // Copyright the Bulkhead authors
 #include "devices/io_apic.hpp"
 
+#include <algorithm>
 #include <bit>
 
 #include "base/bit_field.hpp"
@@ -149,13 +150,11 @@ void IoApic::end_of_interrupt(u8 vector) {
     }
 }
 
-bool IoApic::awaits_eoi(u8 vector) const {
-    for (const u64 word : redirection_) {
+bool IoApic::wants_eoi() const {
+    return std::ranges::any_of(redirection_, [](u64 word) {
         const Redirection entry{word};
-        if (entry.awaits_eoi() && entry.vector() == vector)
-            return true;
-    }
-    return false;
+        return entry.level() && (!entry.masked() || entry.awaits_eoi());
+    });
 }
 
 std::optional<InterruptMessage> IoApic::next_message() {

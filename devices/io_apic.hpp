@@ -42,8 +42,8 @@ public:
     [[nodiscard]] std::optional<InterruptMessage> next_message();
 
     [[nodiscard]] u32 refused() const { return refused_; }
-    /// Whether an EOI of this vector matters: some pin waits for it.
-    [[nodiscard]] bool awaits_eoi(u8 vector) const;
+    /// Whether vCPUs' EOIs matter: some pin is level-triggered, and open or waiting for one.
+    [[nodiscard]] bool wants_eoi() const;
 
 private:
     [[nodiscard]] u32 read_register() const;

@@ -22,6 +22,7 @@ constexpr u8 vector = 0x52;
 constexpr u64 zero_flag = 1 << 6;
 
 volatile u64 received;
+volatile u64 held; // handler: so many interrupts are ended with the line still high
 volatile u8 cause;
 
 struct Form {
@@ -203,12 +204,44 @@ void check_pin() {
     mask_pin(uart_pin);
 }
 
+/// Level-triggered: ended by the local APIC's EOI alone, it comes again as long as the line is high.
+void check_level() {
+    constexpr u32 level = 1 << 15;
+    constexpr u32 remote_irr = 1 << 14;
+    io_apic_write(redirection(uart_pin), level | vector);
+    for (const u64 times : {5u, 0u, 3u}) {
+        held = times;
+        const u64 count = interrupts_of_transmitter();
+        check_equal(count, times + 1, "interrupts of a line that is high for ", times);
+        check_equal(io_apic_read(redirection(uart_pin)), level | vector, "the entry afterwards");
+    }
+    // In service and masked, then ended: open again, it interrupts again.
+    received = 0;
+    out8(uart_ier, ier_transmit);
+    check((io_apic_read(redirection(uart_pin)) & remote_irr) != 0, "an interrupt that waits");
+    io_apic_write(redirection(uart_pin), io_apic_masked | level | vector);
+    held = 1;
+    sti();
+    pm_timer_wait(pm_timer_hz / 500);
+    check_equal(received, 1, "interrupts of a pin masked since");
+    check_equal(io_apic_read(redirection(uart_pin)), io_apic_masked | level | vector, "the masked entry");
+    io_apic_write(redirection(uart_pin), level | vector);
+    pm_timer_wait(pm_timer_hz / 500);
+    cli();
+    check_equal(received, 2, "interrupts after it was opened");
+    out8(uart_ier, 0);
+    mask_pin(uart_pin);
+}
+
 } // namespace
 
 void run() {
     enable_apic();
     set_handler(vector, [](Frame&) {
-        cause = in8(uart_iir);
+        if (held == 0)
+            cause = in8(uart_iir); // lowers the transmitter's line
+        else
+            held = held - 1;
         received = received + 1;
         end_of_interrupt();
     });
@@ -218,6 +251,8 @@ void run() {
     check_writes();
     check_string_moves();
     check_pin();
+    check_level();
+    check_pin(); // edges again
 }
 
 } // namespace bulkhead::guest

@@ -20,9 +20,7 @@ namespace {
 constexpr u64 parked_frame = 1;
 constexpr u64 host_save_frame = 2;
 
-alignas(page_size) constinit SvmMsrMap msr_permissions{};
-/// For a vCPU whose TSC has an offset: IA32_TSC_DEADLINE exits too, as the APIC compares it with the real TSC.
-alignas(page_size) constinit SvmMsrMap msr_permissions_with_offset{};
+alignas(page_size) constinit std::array<SvmMsrMap, msr_maps> msr_permissions{};
 alignas(page_size) constinit std::array<u8, 12 * KiB> io_permissions{}; // APM 2 15.10.1: no port is the guest's own
 
 constexpr u32 iret_faults = 0x1fu << 10; // #TS, #NP, #SS, #GP, #PF
@@ -106,8 +104,8 @@ SecondStageFormat Backend::second_stage(PagingCapabilities host) {
 }
 
 void Backend::prepare_shared(MsrConditions conditions) {
-    encode_svm_msr_map(msr_permissions, conditions);
-    encode_svm_msr_map(msr_permissions_with_offset, conditions.without(MsrNeeds::TscDeadline));
+    for (u32 map = 0; map < msr_maps; ++map)
+        encode_svm_msr_map(msr_permissions[map], conditions_of_map(map, conditions));
     io_permissions.fill(0xff);
 }
 
@@ -379,7 +377,17 @@ void Backend::set_cr2(u64 value) {
 
 void Backend::set_tsc_offset(u64 value) {
     guest().control.tsc_offset = value;
-    guest().control.msrpm_base_pa = image_physical(value == 0 ? &msr_permissions : &msr_permissions_with_offset).value;
+    choose_msr_map();
+}
+
+void Backend::set_eoi_exits(bool on) {
+    eoi_exits_ = on;
+    choose_msr_map();
+}
+
+void Backend::choose_msr_map() {
+    const u32 map = (tsc_offset() != 0 ? 1 : 0) + (eoi_exits_ ? 2 : 0);
+    guest().control.msrpm_base_pa = image_physical(&msr_permissions[map]).value;
     guest().control.vmcb_clean = 0;
 }
 

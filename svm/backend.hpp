@@ -98,6 +98,7 @@ public:
     [[nodiscard]] u64 cr2() const { return guest().save.cr2; }
     void set_cr2(u64 value);
     void set_tsc_offset(u64 value);
+    void set_eoi_exits(bool on);
     void flush_translations() { guest().control.tlb_control = TLB_FLUSH_ALL; }
     [[nodiscard]] u64 tsc_offset() const { return guest().control.tsc_offset; }
     /// The guest's TSC now.
@@ -123,10 +124,12 @@ private:
     void trap_single_step();
     void keep_interrupted_event();
     void inject_nmi();
+    void choose_msr_map();
 
     CpuResources resources_;
     Capabilities capabilities_;
     Vmcb* active_ = nullptr;
+    bool eoi_exits_ = false;
     bool nmi_pending_ = false;
     bool nmi_masked_ = false;
     bool stepping_over_iret_ = false;

@@ -22,9 +22,7 @@ namespace {
 constexpr u64 parked_frame = 1;
 constexpr u64 vmxon_frame = 2;
 
-alignas(page_size) constinit VmxMsrBitmap msr_bitmap{};
-/// For a vCPU whose TSC has an offset: IA32_TSC_DEADLINE exits too, as the APIC compares it with the real TSC.
-alignas(page_size) constinit VmxMsrBitmap msr_bitmap_with_offset{};
+alignas(page_size) constinit std::array<VmxMsrBitmap, msr_maps> msr_bitmaps{};
 alignas(page_size) constinit std::array<u8, 2 * page_size> io_bitmaps{}; // A and B: no port is the guest's own
 
 constexpr u64 dr6_reset = 0xffff0ff0;
@@ -136,8 +134,8 @@ SecondStageFormat Backend::second_stage(PagingCapabilities host) {
 }
 
 void Backend::prepare_shared(MsrConditions conditions) {
-    encode_vmx_msr_bitmap(msr_bitmap, conditions);
-    encode_vmx_msr_bitmap(msr_bitmap_with_offset, conditions.without(MsrNeeds::TscDeadline));
+    for (u32 map = 0; map < msr_maps; ++map)
+        encode_vmx_msr_bitmap(msr_bitmaps[map], conditions_of_map(map, conditions));
     io_bitmaps.fill(0xff);
 }
 
@@ -207,7 +205,7 @@ void Backend::write_controls(u64 root, u16 vpid) {
         vmwrite(field, 0);
     vmwrite(Field::IO_BITMAP_A, image_physical(io_bitmaps.data()).value);
     vmwrite(Field::IO_BITMAP_B, image_physical(io_bitmaps.data()).value + page_size);
-    vmwrite(Field::MSR_BITMAP, image_physical(&msr_bitmap).value);
+    vmwrite(Field::MSR_BITMAP, image_physical(msr_bitmaps.data()).value);
     vmwrite(Field::EPT_POINTER, root);
     vmwrite(Field::VIRTUAL_PROCESSOR_ID, vpid);
     vmwrite(Field::CR0_GUEST_HOST_MASK, owned_cr0);
@@ -485,7 +483,17 @@ CpuMode Backend::code_mode() const {
 
 void Backend::set_tsc_offset(u64 value) {
     vmwrite(Field::TSC_OFFSET, value);
-    vmwrite(Field::MSR_BITMAP, image_physical(value == 0 ? &msr_bitmap : &msr_bitmap_with_offset).value);
+    choose_msr_map();
+}
+
+void Backend::set_eoi_exits(bool on) {
+    eoi_exits_ = on;
+    choose_msr_map();
+}
+
+void Backend::choose_msr_map() const {
+    const u32 map = (tsc_offset() != 0 ? 1 : 0) + (eoi_exits_ ? 2 : 0);
+    vmwrite(Field::MSR_BITMAP, image_physical(&msr_bitmaps[map]).value);
 }
 
 } // namespace bulkhead::vmx

@@ -103,6 +103,7 @@ public:
     [[nodiscard]] u64 cr2() const { return arch::read_cr2(); }
     void set_cr2(u64 value) { arch::write_cr2(value); }
     void set_tsc_offset(u64 value);
+    void set_eoi_exits(bool on);
     [[nodiscard]] u64 tsc_offset() const { return vmread(Field::TSC_OFFSET); }
     [[nodiscard]] u64 guest_tsc() const { return arch::read_tsc() + tsc_offset(); }
     [[nodiscard]] bool take_debug_exception();
@@ -130,12 +131,14 @@ private:
     void complete_flags();
     void keep_interrupted_event(u32 reason);
     void flush_translations();
+    void choose_msr_map() const;
 
     EntryFlags flags_;                   // vmx/enter.S: must be first
     std::array<bool, 2> was_launched_{}; // of the VMCS that is not current: guest's, parked context's
     bool parked_is_current_ = false;
     bool is_started_ = false; ///< a VMCS is current
     bool nmi_pending_ = false;
+    bool eoi_exits_ = false;
     CpuResources resources_;
     Capabilities capabilities_;
 };

@@ -14,8 +14,8 @@ namespace {
 constexpr MsrConditions everything() {
     MsrConditions conditions;
     for (const MsrNeeds needs :
-         {MsrNeeds::IntelCpu, MsrNeeds::AmdCpu, MsrNeeds::X2apic, MsrNeeds::TscDeadline, MsrNeeds::Rdtscp,
-          MsrNeeds::SpecCtrl, MsrNeeds::PredCmd, MsrNeeds::FlushCmd, MsrNeeds::ArchCapabilities})
+         {MsrNeeds::IntelCpu, MsrNeeds::AmdCpu, MsrNeeds::X2apic, MsrNeeds::DirectEoi, MsrNeeds::TscDeadline,
+          MsrNeeds::Rdtscp, MsrNeeds::SpecCtrl, MsrNeeds::PredCmd, MsrNeeds::FlushCmd, MsrNeeds::ArchCapabilities})
         conditions.set(needs);
     return conditions;
 }
@@ -94,6 +94,19 @@ TEST_CASE("MSR policy: what goes direct under SVM and VMX, and nothing else") {
     check_exactly(*vmx, vmx_exits, direct_msrs());
     for (std::size_t i = 0x1800; i < svm->size(); ++i)
         REQUIRE((*svm)[i] == 0xff); // reserved
+}
+
+TEST_CASE("MSR policy: the maps of a TSC with an offset and of EOIs that exit") {
+    const auto map = std::make_unique<VmxMsrBitmap>();
+    for (u32 i = 0; i < msr_maps; ++i) {
+        encode_vmx_msr_bitmap(*map, conditions_of_map(i, everything()));
+        auto direct = direct_msrs();
+        if (i == 1 || i == 3)
+            direct.erase(0x6e0);
+        if (i >= 2)
+            direct.erase(0x80b);
+        check_exactly(*map, vmx_exits, direct);
+    }
 }
 
 TEST_CASE("MSR policy: without x2APIC all of its MSRs exit") {

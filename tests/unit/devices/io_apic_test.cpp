@@ -66,7 +66,7 @@ TEST_CASE("IOAPIC sends one message for each edge") {
     io_apic.signal(4, LineEvent::Raised); // high already: attention is needed anew
     CHECK(io_apic.next_message());
     CHECK_FALSE(io_apic.next_message());
-    CHECK_FALSE(io_apic.awaits_eoi(0x31));
+    CHECK_FALSE(io_apic.wants_eoi());
 }
 
 TEST_CASE("IOAPIC reads destination, destination mode and delivery mode from the entry") {
@@ -131,8 +131,7 @@ TEST_CASE("IOAPIC level pins interrupt until the line is low, once for each EOI"
     io_apic.signal(9, LineEvent::Raised);
     CHECK(io_apic.next_message() == InterruptMessage{0, 0x51, DeliveryMode::Fixed, false, true});
     CHECK(entry_of(io_apic, 9) == (level | remote_irr | 0x51));
-    CHECK(io_apic.awaits_eoi(0x51));
-    CHECK_FALSE(io_apic.awaits_eoi(0x52));
+    CHECK(io_apic.wants_eoi());
     io_apic.signal(9, LineEvent::Raised);
     CHECK_FALSE(io_apic.next_message()); // not before the EOI
     io_apic.end_of_interrupt(0x50);
@@ -143,6 +142,23 @@ TEST_CASE("IOAPIC level pins interrupt until the line is low, once for each EOI"
     io_apic.end_of_interrupt(0x51);
     CHECK_FALSE(io_apic.next_message());
     CHECK(entry_of(io_apic, 9) == (level | 0x51));
+    CHECK(io_apic.wants_eoi()); // the next one's
+}
+
+TEST_CASE("IOAPIC wants EOIs for pins of level that are open or in service") {
+    IoApic io_apic;
+    CHECK_FALSE(io_apic.wants_eoi());
+    program(io_apic, 9, masked | level | 0x51);
+    program(io_apic, 10, level | 4 << 8); // an NMI is an edge
+    CHECK_FALSE(io_apic.wants_eoi());
+    program(io_apic, 9, level | 0x51);
+    CHECK(io_apic.wants_eoi());
+    io_apic.signal(9, LineEvent::Raised);
+    CHECK(io_apic.next_message());
+    program(io_apic, 9, masked | level | 0x51);
+    CHECK(io_apic.wants_eoi());
+    io_apic.end_of_interrupt(0x51);
+    CHECK_FALSE(io_apic.wants_eoi());
 }
 
 TEST_CASE("IOAPIC: an EOI reaches every pin of its vector") {
