@@ -30,11 +30,27 @@ u64 offset_in_page(const DeviceAccess& access) {
     return linear_address(access.view, insn.segment, offset) % page_size;
 }
 
+/// Whether both ends of an operand over the end of a page are no RAM. The CPU may have faulted on either page. Not for
+/// BT and its like, whose operand may lie elsewhere.
+bool is_absent(const DeviceAccess& access) {
+    const Instruction& insn = access.instruction;
+    const u64 offset = effective_offset(insn, access.registers, access.rip);
+    for (const u64 byte : {offset, offset + insn.memory_size - 1}) {
+        const auto at = translate(access.view.memory, access.view.paging,
+                                  linear_address(access.view, insn.segment, byte), {.write = false});
+        if (!at || !access.view.memory.ram(at->address, 1).empty())
+            return false;
+    }
+    return insn.operation < Operation::BT || insn.operation > Operation::BTC;
+}
+
 Plan plan_operand(const DeviceAccess& access) {
     const Instruction& insn = access.instruction;
-    if (insn.operation > Operation::NEG || offset_in_page(access) != access.address.value % page_size)
+    const u64 first = offset_in_page(access);
+    MmioPlan plan{.size = insn.memory_size, .absent = first + insn.memory_size > page_size};
+    if (insn.operation > Operation::NEG ||
+        (plan.absent ? !is_absent(access) : first != access.address.value % page_size))
         return not_emulable();
-    MmioPlan plan{.size = insn.memory_size};
     const bool memory_is_destination = insn.form != Form::reg_mem;
     plan.loads = !memory_is_destination || insn.operation != Operation::MOV;
     plan.stores = memory_is_destination && !only_compares(insn.operation);
@@ -68,7 +84,7 @@ Plan plan_movs(const DeviceAccess& access) {
         if (!ram)
             return std::unexpected(EmulationResult{EmulationResult::Kind::fault, ram.error()});
         if (*ram)
-            return MmioPlan{access.instruction.memory_size, device_is_source, !device_is_source, *ram};
+            return MmioPlan{access.instruction.memory_size, device_is_source, !device_is_source, false, *ram};
     }
     return not_emulable();
 }
@@ -77,6 +93,8 @@ Plan plan_string(const DeviceAccess& access) {
     const Instruction& insn = access.instruction;
     if (repeat_is_over(insn, access.registers))
         return MmioPlan{};
+    if (access.address.value % page_size + insn.memory_size > page_size)
+        return not_emulable();
     if (insn.operation == Operation::MOVS)
         return plan_movs(access);
     if (insn.operation == Operation::STOS)
@@ -113,8 +131,6 @@ u64 complete_string(const DeviceAccess& access, const MmioPlan& plan, u64 loaded
 } // namespace
 
 Plan plan_mmio(const DeviceAccess& access) {
-    if (access.address.value % page_size + access.instruction.memory_size > page_size)
-        return not_emulable();
     switch (access.instruction.form) {
     case Form::mem_reg:
     case Form::reg_mem:

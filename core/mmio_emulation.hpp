@@ -22,12 +22,13 @@ struct MmioPlan {
     u8 size = 0;
     bool loads = false;
     bool stores = false;
+    bool absent = false;                          // no device: reads give all ones, writes vanish
     std::optional<RamOperand> ram = std::nullopt; // the other side of MOVS
 };
 
 /// Decides what to do, without any effect. `not_emulable`: the instruction is not one on data in memory; its operand
-/// crosses a page, or is not at the address that faulted (another CPU has changed the code); or both sides of MOVS are
-/// devices. Faults are those of the RAM side of MOVS.
+/// crosses a page (unless neither page is RAM), or is not at the address that faulted (another CPU has
+/// changed the code); or both sides of MOVS are devices. Faults are those of the RAM side of MOVS.
 [[nodiscard]] std::expected<MmioPlan, EmulationResult> plan_mmio(const DeviceAccess& access);
 
 /// Completes registers, flags and RAM with what the device gave (the low `plan.size` bytes of `loaded`), and returns
@@ -44,9 +45,10 @@ template <class Device> [[nodiscard]] EmulationResult emulate_mmio(const DeviceA
         return plan.error();
     if (!plan->loads && !plan->stores)
         return {EmulationResult::Kind::advance};
-    const u64 loaded = plan->loads ? device.read(access.address, plan->size) & size_mask(plan->size) : 0;
+    const u64 read = plan->loads && !plan->absent ? device.read(access.address, plan->size) : ~u64{0};
+    const u64 loaded = read & size_mask(plan->size);
     const u64 stored = complete_mmio(access, *plan, loaded);
-    if (plan->stores)
+    if (plan->stores && !plan->absent)
         device.write(access.address, plan->size, stored);
     if (access.instruction.form != Form::string)
         return {EmulationResult::Kind::advance};

@@ -90,9 +90,9 @@ void run() {
     }
     print(name, ": ", Size{total}, " usable");
     check(total >= 16 * MiB, "there is RAM");
-    // VGA memory, its last word, option ROMs; TPM, HPET, the local APIC's page in x2APIC mode
-    for (const u64 address : {0xa0000ul, 0xb8000ul, 0xbfff8ul, 0xc0000ul, 0xdfff8ul, 0xfed40000ul, 0xfed00000ul,
-                              0xfee00000ul, 0xfee00020ul, 0xfecff000ul})
+    // VGA memory, over the end of a page, its last word, option ROMs; TPM, HPET, the local APIC's page in x2APIC mode
+    for (const u64 address : {0xa0000ul, 0xb8000ul, 0xb8ffeul, 0xb8ffful, 0xbfff8ul, 0xc0000ul, 0xdfff8ul, 0xfed40000ul,
+                              0xfed00000ul, 0xfee00000ul, 0xfee00020ul, 0xfecff000ul})
         check_absent(address);
     check_equal(io_apic_read(io_apic_version) & 0xff, 0x20, "the I/O APIC");
 }

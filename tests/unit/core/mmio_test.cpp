@@ -153,11 +153,36 @@ TEST_CASE("mmio: what is not at the faulting address, or crosses a page, is not 
     m.registers.rbx() = device;
     CHECK(m.run({0x8b, 0x03}, device + 4).kind == Kind::not_emulable);
     m.registers.rbx() = device + 0xffd;
-    CHECK(m.run({0x8b, 0x03}, device + 0xffd).kind == Kind::not_emulable);
-    CHECK(m.run({0x8b, 0x03}, device + 0x1000).kind == Kind::not_emulable);      // the second half of the same
+    CHECK(m.run({0x0f, 0xab, 0x03}, device + 0xffd).kind == Kind::not_emulable); // bts [rbx], eax
+    CHECK(m.run({0xab}, device + 0xffd).kind == Kind::not_emulable);             // stosd
     CHECK(m.run({0x0f, 0x01, 0x3b}, device + 0xffd).kind == Kind::not_emulable); // invlpg
     CHECK(m.run({0x0f, 0xa2}, device).kind == Kind::not_emulable);
     CHECK(m.log.empty());
+}
+
+TEST_CASE("mmio: over the end of a page that is not RAM there is nothing") {
+    Machine m;
+    for (const u64 fault : {device + 0xffd, device + 0x1000}) {
+        m.registers.rbx() = device + 0xffd;
+        m.registers.rax() = 5;
+        CHECK(m.run({0x89, 0x03}, fault).kind == Kind::advance); // mov [rbx], eax
+        CHECK(m.run({0x8b, 0x03}, fault).kind == Kind::advance); // mov eax, [rbx]
+        CHECK(m.registers.rax() == 0xffff'ffff);
+        CHECK(m.run({0x0f, 0xb7, 0x43, 0x02}, fault).kind == Kind::advance); // movzx eax, word [rbx + 2]
+        CHECK(m.registers.rax() == 0xffff);
+        CHECK(m.run({0x21, 0x03}, fault).kind == Kind::advance); // and [rbx], eax
+        CHECK(m.log.empty());
+    }
+    // RAM on either side
+    m.map_small(0, device | 7);
+    m.map_small(1, 0x5007);
+    for (const u64 start : {small_pages - 2, small_pages + page_size - 2}) {
+        m.registers.rbx() = start;
+        CHECK(m.run({0x8b, 0x03}, device + start % page_size).kind == Kind::not_emulable);
+        CHECK(m.run({0x89, 0x03}, device).kind == Kind::not_emulable);
+    }
+    m.registers.rbx() = small_pages + page_size * 2 - 2; // of a page that is not mapped
+    CHECK(m.run({0x8b, 0x03}, device).kind == Kind::not_emulable);
 }
 
 TEST_CASE("mmio: segment bases count") {
