@@ -2,6 +2,8 @@
 // Copyright the Bulkhead authors
 #include "core/failure.hpp"
 
+#include <utility>
+
 #include "core/console.hpp"
 #include "core/machine.hpp"
 
@@ -95,6 +97,11 @@ void print_counters(const Vcpu& vcpu) {
     for (u32 i = 0; i < exit_reason_count; ++i)
         if (vcpu.exits[i] != 0)
             line << ", " << exit_reason_names[i] << " " << vcpu.exits[i];
+    for (const auto& [what, count] : {std::pair<std::string_view, u64>{"unknown MSRs", vcpu.unknown_msrs},
+                                      {"dropped IPIs", vcpu.dropped_ipis},
+                                      {"injected", vcpu.injected}})
+        if (count != 0)
+            line << "; " << what << " " << count;
 }
 
 void leave_guest(Vcpu& vcpu) {
