@@ -2,6 +2,7 @@
 // Copyright the Bulkhead authors
 #include "guests/lib/acpi.hpp"
 #include "guests/lib/apic.hpp"
+#include "guests/lib/devices.hpp"
 #include "guests/lib/guest.hpp"
 #include "guests/lib/hypercall.hpp"
 #include "guests/lib/traps.hpp"
@@ -190,6 +191,26 @@ void check_nmis() {
     check_equal(states[0].nmis, 0, "NMIs of the sender");
 }
 
+/// A pin of the I/O APIC that is level-triggered, for vCPU 1: after each EOI there it interrupts again while the line
+/// is high. That EOIs cost nothing afterwards is for check_costs() to find.
+void check_level() {
+    constexpr u32 level = 1 << 15;
+    const u64 before = states[1].interrupts;
+    out8(uart_mcr, mcr_out2 | 3);
+    io_apic_write(redirection(uart_pin) + 1, 1 << 24);
+    io_apic_write(redirection(uart_pin), level | vector);
+    out8(uart_ier, ier_transmit);
+    check(wait_until([=] { return states[1].interrupts - before >= 20; }),
+          "a line that stays high: ", states[1].interrupts - before, " interrupts");
+    in8(uart_iir); // lowers it
+    milliseconds(10);
+    const u64 after = states[1].interrupts;
+    milliseconds(10);
+    check_equal(states[1].interrupts, after, "interrupts of a line that is low");
+    out8(uart_ier, 0);
+    mask_pin(uart_pin);
+}
+
 void check_start_and_stop() {
     const u32 last = count - 1;
     const u64 before = states[last].alive;
@@ -266,6 +287,7 @@ void run() {
     start_all(work, "start");
     check_destinations();
     check_nmis();
+    check_level();
     check_start_and_stop();
     check_remains();
     check_costs();
