@@ -3,6 +3,8 @@
 //
 // Bochs 3.0: bochs-intel and bochs-amd. docs/debugging.md says how its log is read.
 #include <fstream>
+#include <string>
+#include <vector>
 
 #include "tools/emulators.hpp"
 #include "tools/failure.hpp"
@@ -20,6 +22,20 @@ constexpr unsigned instructions_per_second = 20'000'000;
 std::string_view model_of(MachineKind machine) {
     // The newest of Intel's that boots Linux, and the only one of AMD's with nested paging and all that OVMF wants.
     return machine == MachineKind::BochsIntel ? "corei7_skylake_x" : "ryzen";
+}
+
+/// Of the features that the model has.
+std::string without(MachineKind machine, const MachineOptions& options) {
+    std::vector<std::string> features;
+    // Bochs executes MONITOR slowly, and OVMF's idle processors do little else. VT-x has a control that depends on it.
+    if (machine == MachineKind::BochsAmd)
+        features.emplace_back("mwait");
+    if (!options.virtualization)
+        features.emplace_back(machine == MachineKind::BochsIntel ? "vmx" : "svm");
+    std::string list;
+    for (const std::string& feature : features)
+        list += (list.empty() ? "" : ",") + feature;
+    return list.empty() ? "" : ", exclude_features=\"" + list + '"';
 }
 
 struct Topology {
@@ -54,9 +70,8 @@ void write_settings(std::ostream& out, MachineKind machine, const MachineOptions
            "clock: sync=none\n";
     const Topology cpus = topology(machine, options);
     out << "cpu: model=" << model_of(machine) << ", count=" << cpus.packages << ':' << cpus.cores << ':' << cpus.threads
-        << ", quantum=32, ips=" << instructions_per_second << ", reset_on_triple_fault=0";
-    // Bochs executes MONITOR slowly, and OVMF's idle processors do little else. VT-x has a control that depends on it.
-    out << (machine == MachineKind::BochsAmd ? ", exclude_features=\"mwait\"\n" : "\n");
+        << ", quantum=32, ips=" << instructions_per_second << ", reset_on_triple_fault=0" << without(machine, options)
+        << '\n';
     out << "memory: guest=" << options.memory_mib << ", host=" << options.memory_mib << '\n';
     // A VM entry that fails, and each exit because of a port, are errors of a CPU; its information is a flood of MSRs.
     out << "log: emulator.log\npanic: action=fatal\nerror: action=report\ndebug: action=ignore\ninfo: action=report"

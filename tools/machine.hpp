@@ -37,7 +37,7 @@ struct MachineOptions {
     unsigned cpus = 2;
     unsigned threads_per_core = 1; ///< divides `cpus`
     unsigned memory_mib = 2048;
-    bool virtualization = true; ///< false, on QEMU only: the CPU has none
+    bool virtualization = true;      ///< false, on an emulated machine: the CPU has none
     bool count_instructions = false; ///< the TSC advances by one for each instruction: deterministic, slow; for one CPU
 };
 

@@ -26,7 +26,7 @@ std::string_view why_not_all_on(tools::MachineKind machine) {
     case tools::MachineKind::QemuAmd:
         return "it runs all of them";
     case tools::MachineKind::BochsIntel:
-        return "that is a machine which only QEMU can be, or a larger one of another boot";
+        return "that is a larger machine of a boot that it has smaller";
     case tools::MachineKind::BochsAmd:
         return "a second opinion on AMD-V from a few boots; the others take minutes there";
     case tools::MachineKind::Kvm:

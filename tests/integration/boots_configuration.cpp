@@ -96,12 +96,16 @@ kernel = "hello"
 /// A CPU that cannot be used is named before any guest starts.
 Boot no_virtualization() {
     Boot boot = boot_of("no-virtualization", {{.name = "hello", .kernel = "hello"}}, {own_guest("hello")});
-    boot.on = {tools::MachineKind::QemuAmd};
     boot.options.virtualization = false;
-    boot.until = "cannot run guests: .*AMD-V";
-    boot.cases = {
-        {"the hypervisor says why", {line("^bulkhead: not started: this machine cannot run guests: .*AMD-V")}},
-        {"no guest starts", {never("hello from a guest")}}};
+    const std::string refusal = "^bulkhead: not started: this machine cannot run guests: this CPU has no ";
+    boot.until = refusal + ".* is 0\\)";
+    boot.cases = {{"the hypervisor misses AMD-V",
+                   {line(refusal + "AMD-V \\(CPUID 8000_0001h ECX\\.SVM is 0\\)")},
+                   {tools::MachineKind::QemuAmd}},
+                  {"the hypervisor misses VT-x",
+                   {line(refusal + "VT-x \\(CPUID 1 ECX\\.VMX is 0\\)")},
+                   {tools::MachineKind::BochsIntel}},
+                  {"no guest starts", {never("hello from a guest")}}};
     return boot;
 }
 
