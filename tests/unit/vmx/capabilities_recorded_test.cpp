@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the Bulkhead authors
 //
-// Where $BULKHEAD_RECORDINGS names a folder: what Bochs' CPU models answer to RDMSR (vmx_msrs/, an emulator's sets, not
-// hardware's), and CPUID of real CPUs (cpuid/), with MSRs made from the manual's rules.
+// What Bochs' CPU models answer to RDMSR (tests/data/vmx_msrs, an emulator's sets, not hardware's); and, where
+// $BULKHEAD_RECORDINGS names a folder, CPUID of real CPUs (cpuid/), with MSRs made from the manual's rules.
 #include <set>
 
 #include <catch2/catch_test_macros.hpp>
@@ -62,11 +62,8 @@ TEST_CASE("VMX capabilities: only MSRs that exist are read") {
 }
 
 TEST_CASE("VMX capabilities: Bochs' CPU models are taken") {
-    const auto folder = test::recordings_folder();
-    if (!folder)
-        SKIP("BULKHEAD_RECORDINGS is not set: the MSRs of Bochs' CPU models were not replayed");
     unsigned taken = 0;
-    for (const auto& entry : std::filesystem::directory_iterator(folder->parent_path() / "vmx_msrs")) {
+    for (const auto& entry : std::filesystem::directory_iterator(std::filesystem::path(TEST_DATA) / "vmx_msrs")) {
         INFO(entry.path().filename());
         CapabilityWords words{.signature = 0x00050654, .basic_ecx = 1u << 5};
         std::ifstream file(entry.path());
