@@ -15,6 +15,12 @@ namespace {
 /// Its screen wants to know a terminal. The toolbox has no descriptions of any, and each Debian has (ncurses-base).
 constexpr const char* host_terminals = "/lib/terminfo";
 
+/// Bochs draws the VGA's cursor several times a second of the host's, on a terminal of its own, the first in the
+/// toolbox: where nobody reads that, it stands still after some minutes. Where Bochs did not start, there is none.
+constexpr const char* read_screen =
+    "(for try in $(busybox seq 60); do busybox sleep 1; [ -e /dev/pts/0 ] && exec busybox cat /dev/pts/0; done) "
+    "</dev/null >/dev/null 2>&1 3<&- & ";
+
 /// How many instructions a second of the machine has. Lower, and all that waits is over sooner; but the timer ticks
 /// come after fewer instructions, too.
 constexpr unsigned instructions_per_second = 20'000'000;
@@ -105,7 +111,8 @@ EmulatorCommand command(MachineKind machine, const MachineOptions& options, cons
     append(command, {"--ro-bind", host_terminals, "/tmp/terminfo", "--setenv", "TERMINFO", "/tmp/terminfo"});
     append(command, {"--setenv", "TERM", "linux"});
     // At each HLT Bochs waits a millisecond for its standard input: it gets one that always has something to say.
-    append(command, {"busybox", "sh", "-c", "exec bochs-bin -q -f bochsrc 3<&0 </dev/null >/dev/null"});
+    append(command, {"busybox", "sh", "-c",
+                     std::string(read_screen) + "exec bochs-bin -q -f bochsrc 3<&0 </dev/null >/dev/null"});
     return {.command = command, .com1 = Child::Streams::Terminal};
 }
 
