@@ -33,6 +33,18 @@ private:
     u64 used_ = 0;
 };
 
+/// What happens to a guest over its life, out of its configuration.
+void take_life_cycle(const GuestConfig& config, GuestInfo& guest) {
+    guest.autostart = config.autostart.value;
+    guest.restart_on_crash = static_cast<u32>(config.restart_on_crash.value);
+    guest.restart_on_reboot = static_cast<u32>(config.restart_on_reboot.value);
+    guest.restart_limit = static_cast<u32>(config.restart_limit.value);
+    guest.restart_delay = static_cast<u32>(config.restart_delay.value);
+    guest.watchdog = static_cast<u32>(config.watchdog.value);
+    guest.console_port = static_cast<u16>(config.console_port.value);
+    guest.console_irq = static_cast<u16>(config.console_irq.value);
+}
+
 } // namespace
 
 /// Runs twice: once to measure, once to fill.
@@ -60,7 +72,9 @@ void Loader::lay_out_guests(Arena& arena) {
         config.name.value.copy(guest.name, max_guest_name);
         guest.cpus = arena.copy(plan.cpus);
         guest.memory = arena.copy(plan.memory);
+        take_life_cycle(config, guest);
         lay_out_start(arena, starts_[i], guest);
+        guest.hash = hashes_[i];
         if (!guests.empty())
             guests[i] = guest;
     }
@@ -126,6 +140,8 @@ Result<void> Loader::fill_boot_info() {
     info_->console_baud = static_cast<u32>(config.console_baud.value);
     info_->service_cpu = loaded_.plan.service_cpu;
     info_->debug_needless_intercept = config.debug_needless_intercept.value;
+    info_->when_off = static_cast<WhenOff>(config.when_off.value);
+    info_->on_panic = static_cast<OnPanic>(config.on_panic.value);
     return map_image();
 }
 

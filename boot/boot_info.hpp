@@ -112,12 +112,23 @@ struct GuestInfo {
     EntryState entry;                     ///< of vCPU 0
     PhysicalArray<char> refusal;          ///< why it cannot be started, zero-terminated; empty: it can
     u64 refusal_value = 0;                ///< the number that was wrong
+    u64 hash = 0;                         ///< of the segments in their order: Hash::add_segment() of each
+    u32 autostart = 1;                    ///< 0: it waits for somebody to start it
+    u32 restart_on_crash = 0;             ///< 1: starts again after a failure; 0: stays off
+    u32 restart_on_reboot = 1;            ///< the same after a reboot of its own
+    u32 restart_limit = 0; ///< restarts in a row, each life shorter than a minute, before it stays off; 0: no limit
+    u32 restart_delay = 0; ///< milliseconds before the second restart in such a row; doubles, to at most a minute
+    u32 watchdog = 0;      ///< seconds that the guest has from its start on to feed its watchdog; 0: it starts it
+    u16 console_port = 0;  ///< I/O base of a 16550 of its own for its console; 0: it shares the hypervisor's
+    u16 console_irq = 0;   ///< the ISA interrupt of that; 0: none
+    u32 reserved = 0;
 };
 
 /// Instruction counts (TSC ticks) of the loader's stages, printed apart.
 struct LoaderTimes {
     u64 start = 0;   ///< TSC at efi_main
     u64 reading = 0; ///< ticks the firmware spent reading files
+    u64 hashing = 0; ///< ticks spent on GuestInfo::hash
     u64 copying = 0; ///< ticks spent copying the image and zeroing the pool
     u64 ending = 0;  ///< ticks the firmware spent stopping its drivers, waiting for devices and processors
     u64 exit = 0;    ///< TSC after ExitBootServices
@@ -128,9 +139,15 @@ struct WallClock {
     u64 tsc = 0;
 };
 
+/// What the machine does when every guest is off.
+enum class WhenOff : u32 { PowerOff, Reboot, Stay };
+
+/// What the machine does when the hypervisor cannot go on.
+enum class OnPanic : u32 { Halt, Reboot };
+
 struct BootInfo {
     static constexpr u64 expected_magic = 0x4f464e4942484b42; // "BKHBINFO"
-    static constexpr u32 expected_version = 2;
+    static constexpr u32 expected_version = 3;
 
     u64 magic = expected_magic;
     u32 version = expected_version;
@@ -163,6 +180,9 @@ struct BootInfo {
     u32 console_baud = 0;             ///< 0: leave as firmware set it
     u32 service_cpu = ~0u;            ///< index into cpus; ~0: the hypervisor chooses
     u32 debug_needless_intercept = 0; ///< for the test that proves that exit counters can fail
+    WhenOff when_off = WhenOff::PowerOff;
+    OnPanic on_panic = OnPanic::Halt;
+    PhysicalRange journal; ///< for what is to survive a warm reset; size 0: there is none
 
     u64 reserved[8]{};
 };
@@ -183,6 +203,6 @@ static_assert(sizeof(MemoryRange) == 24);
 static_assert(sizeof(MemoryChunk) == 24);
 static_assert(sizeof(GuestSegment) == 24);
 static_assert(sizeof(EntryState) == 48);
-static_assert(sizeof(GuestInfo) == 32 + 3 * 16 + 48 + 16 + 8);
+static_assert(sizeof(GuestInfo) == 32 + 3 * 16 + 48 + 16 + 2 * 8 + 8 * 4);
 
 } // namespace bulkhead

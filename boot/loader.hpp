@@ -4,6 +4,8 @@
 // The loader's stages and what they leave for each other.
 #pragma once
 
+#include <array>
+
 #include "base/static_vector.hpp"
 #include "boot/arena.hpp"
 #include "boot/elf.hpp"
@@ -52,6 +54,7 @@ private:
     Result<void> place_guests();
     Result<void> read_files();
     Result<void> make_guests();
+    Result<void> hash_guests();
     Result<void> load_hypervisor();
 
     [[nodiscard]] Result<Machine> machine_for_guests();
@@ -85,6 +88,7 @@ private:
     StaticVector<FileInMemory, 2 * max_guests> files_; ///< each path once
     PhysicalRange made_;                               ///< what of guests' memory at their start is in no file
     StaticVector<Result<GuestStart>, max_guests> starts_;
+    std::array<u64, max_guests> hashes_{}; ///< GuestInfo::hash
 
     ElfImage elf_;
     PhysicalRange image_;

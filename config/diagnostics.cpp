@@ -45,4 +45,10 @@ Text& operator<<(Text& text, Quoted quoted) {
     return text << (rest.empty() ? "'" : "...'");
 }
 
+Text& operator<<(Text& text, Words words) {
+    for (std::size_t i = 0; i < words.words.size(); ++i)
+        text << (i == 0 ? "" : i + 1 == words.words.size() ? " or " : ", ") << '"' << words.words[i] << '"';
+    return text;
+}
+
 } // namespace bulkhead

@@ -55,4 +55,11 @@ struct Quoted {
 
 Text& operator<<(Text& text, Quoted quoted);
 
+/// Words to choose from, as they are written in the file: "stop" or "restart".
+struct Words {
+    std::span<const std::string_view> words;
+};
+
+Text& operator<<(Text& text, Words words);
+
 } // namespace bulkhead

@@ -175,6 +175,8 @@ template <class Section> void Interpreter::store(const toml::Value& value, const
         return keep(number, read_number(key.rule, value, diagnostics_));
     case ValueType::Memory:
         return keep(number, read_memory(key.rule, value, diagnostics_));
+    case ValueType::Word:
+        return keep(number, read_word(key.rule, value, diagnostics_));
     case ValueType::Flag:
         return keep(std::get_if<Located<bool> Section::*>(&key.target), read_flag(key.rule, value, diagnostics_));
     case ValueType::Name:
@@ -192,6 +194,11 @@ constexpr u64 standard_irq(u64 port) {
     return port == 0x3f8 || port == 0x3e8 ? 4 : port == 0x2f8 || port == 0x2e8 ? 3 : 0;
 }
 
+template <class Section> void complete_console(Section& section) {
+    if (!section.console_irq.given())
+        section.console_irq.value = standard_irq(section.console_port.value);
+}
+
 } // namespace
 
 void interpret(std::span<const toml::Entry> entries, std::span<Located<u64>> cpu_numbers, Configuration& configuration,
@@ -201,9 +208,9 @@ void interpret(std::span<const toml::Entry> entries, std::span<Located<u64>> cpu
     for (const toml::Entry& entry : entries)
         interpreter.take(entry);
     interpreter.finish_table();
-    HypervisorConfig& hypervisor = configuration.hypervisor;
-    if (!hypervisor.console_irq.given())
-        hypervisor.console_irq.value = standard_irq(hypervisor.console_port.value);
+    complete_console(configuration.hypervisor);
+    for (GuestConfig& guest : configuration.guests)
+        complete_console(guest);
 }
 
 } // namespace bulkhead

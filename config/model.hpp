@@ -24,6 +24,8 @@ struct HypervisorConfig {
     Located<u64> console_baud{.value = 115200, .at = {}}; ///< 0: leave it as the firmware set it
     Located<u64> service_cpu;                             ///< CPU number, only where given()
     Located<bool> debug_needless_intercept;
+    Located<u64> when_off; ///< a WhenOff
+    Located<u64> on_panic; ///< an OnPanic
 };
 
 /// `cpus`: how many, or which.
@@ -42,6 +44,14 @@ struct GuestConfig {
     Located<std::string_view> kernel; ///< path, relative to the configuration's folder
     Located<std::string_view> initrd; ///< path, only where given()
     Located<std::string_view> cmdline;
+    Located<bool> autostart{.value = true, .at = {}};
+    Located<u64> restart_on_crash;                        ///< 1: yes
+    Located<u64> restart_on_reboot{.value = 1, .at = {}}; ///< 1: yes
+    Located<u64> restart_limit{.value = 10, .at = {}};    ///< 0: none
+    Located<u64> restart_delay{.value = 1000, .at = {}};  ///< milliseconds
+    Located<u64> watchdog;                                ///< seconds; 0: the guest starts it
+    Located<u64> console_port;                            ///< I/O port of a 16550, only where given()
+    Located<u64> console_irq;                             ///< its ISA interrupt; 0: none
 };
 
 /// For messages, also about a guest whose name was refused.

@@ -2,6 +2,7 @@
 // Copyright the Bulkhead authors
 #include "config/reference.hpp"
 
+#include "config/diagnostics.hpp"
 #include "config/schema.hpp"
 
 namespace bulkhead {
@@ -24,6 +25,9 @@ void write_range(Text& out, const KeyRule& rule) {
         return;
     case ValueType::Text:
         out << ", at most " << rule.maximum << " bytes";
+        return;
+    case ValueType::Word:
+        out << ' ' << Words{rule.words};
         return;
     case ValueType::Flag:
     case ValueType::Cpus:

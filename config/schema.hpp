@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <span>
 #include <string_view>
 #include <variant>
 
@@ -15,10 +16,10 @@
 
 namespace bulkhead {
 
-enum class ValueType : u8 { Number, Port, Flag, Name, Memory, Path, Text, Cpus };
+enum class ValueType : u8 { Number, Port, Flag, Name, Memory, Path, Text, Cpus, Word };
 
 /// How a value of a type is described to a person, in ValueType's order.
-inline constexpr std::array<std::string_view, 8> value_descriptions{
+inline constexpr std::array<std::string_view, 9> value_descriptions{
     "a whole number",
     "an I/O port such as 0x3f8",
     "true or false",
@@ -27,6 +28,7 @@ inline constexpr std::array<std::string_view, 8> value_descriptions{
     "a path in quotes",
     "a text in quotes",
     "a number of CPUs, or a list of CPU numbers such as [2, 3]",
+    "a word in quotes:", // KeyRule::words
 };
 
 constexpr std::string_view describe(ValueType type) { return value_descriptions[static_cast<std::size_t>(type)]; }
@@ -39,7 +41,12 @@ struct KeyRule {
     u64 maximum = 0;
     std::string_view standard; ///< the default as it would be written; empty: there is none
     std::string_view help;
+    std::span<const std::string_view> words{}; ///< of a word: which there are; its value is the place in here
 };
+
+inline constexpr std::string_view stop_or_restart[] = {"stop", "restart"};
+inline constexpr std::string_view when_off_words[] = {"power-off", "reboot", "stay"}; // as WhenOff
+inline constexpr std::string_view on_panic_words[] = {"halt", "reboot"};              // as OnPanic
 
 template <class Section>
 using Target = std::variant<Located<u64> Section::*, Located<bool> Section::*, Located<std::string_view> Section::*,
@@ -83,6 +90,19 @@ inline constexpr auto hypervisor_keys = std::to_array<Key<HypervisorConfig>>({
       .standard = "false",
       .help = "For tests only: intercepts one event more than is needed, which the exit counters must show."},
      &HypervisorConfig::debug_needless_intercept},
+    {{.name = "when-off",
+      .type = ValueType::Word,
+      .standard = "\"power-off\"",
+      .help = "What the machine does when every guest is off. With \"stay\" it waits for somebody to start one.",
+      .words = when_off_words},
+     &HypervisorConfig::when_off},
+    {{.name = "on-panic",
+      .type = ValueType::Word,
+      .standard = "\"halt\"",
+      .help = "What the machine does when a fault of the hypervisor's own leaves it unable to go on. What happened is "
+              "printed, and again at the next boot.",
+      .words = on_panic_words},
+     &HypervisorConfig::on_panic},
 });
 
 inline constexpr auto guest_keys = std::to_array<Key<GuestConfig>>({
@@ -131,6 +151,59 @@ inline constexpr auto guest_keys = std::to_array<Key<GuestConfig>>({
       .standard = "\"\"",
       .help = "Command line of the kernel."},
      &GuestConfig::cmdline},
+    {{.name = "autostart",
+      .type = ValueType::Flag,
+      .standard = "true",
+      .help = "Whether the guest starts with the machine. One that does not waits for somebody to start it."},
+     &GuestConfig::autostart},
+    {{.name = "on-crash",
+      .type = ValueType::Word,
+      .standard = "\"stop\"",
+      .help = "What follows when the guest fails, or its watchdog ends it.",
+      .words = stop_or_restart},
+     &GuestConfig::restart_on_crash},
+    {{.name = "on-reboot",
+      .type = ValueType::Word,
+      .standard = "\"restart\"",
+      .help = "What follows when the guest reboots itself.",
+      .words = stop_or_restart},
+     &GuestConfig::restart_on_reboot},
+    {{.name = "restart-limit",
+      .type = ValueType::Number,
+      .maximum = 1'000'000,
+      .standard = "10",
+      .help = "How often the guest is restarted by itself in a row, each life shorter than a minute, before it stays "
+              "off; 0 for no limit."},
+     &GuestConfig::restart_limit},
+    {{.name = "restart-delay",
+      .type = ValueType::Number,
+      .maximum = 60'000,
+      .standard = "1000",
+      .help = "Milliseconds. The first restart in such a row comes at once, the second after this time, each further "
+              "one after twice the time of the one before, at most a minute."},
+     &GuestConfig::restart_delay},
+    {{.name = "watchdog",
+      .type = ValueType::Number,
+      .maximum = 3600,
+      .standard = "0",
+      .help = "Seconds that the guest has from its start on until it first feeds its watchdog, which else ends it; 0: "
+              "the watchdog does not run until the guest starts it."},
+     &GuestConfig::watchdog},
+    {{.name = "console-port",
+      .type = ValueType::Port,
+      .minimum = 0x100, // below is what a PC's board needs
+      .maximum = 0xfff8,
+      .standard = {},
+      .help = "I/O port of a 16550 of the machine for this guest's console alone. Without it the guest shares the "
+              "hypervisor's."},
+     &GuestConfig::console_port},
+    {{.name = "console-irq",
+      .type = ValueType::Number,
+      .maximum = 15,
+      .standard = {},
+      .help = "ISA interrupt of that port; 0 for none, then nothing can be typed. The default is that of "
+              "[hypervisor]'s."},
+     &GuestConfig::console_irq},
 });
 
 /// Whether the value of a type is kept in the alternative of a Target that is `index`.
@@ -139,6 +212,7 @@ consteval bool fits(ValueType type, std::size_t index) {
     case ValueType::Number:
     case ValueType::Port:
     case ValueType::Memory:
+    case ValueType::Word:
         return index == 0;
     case ValueType::Flag:
         return index == 1;

@@ -42,6 +42,30 @@ void check_cpu(std::span<const GuestConfig> earlier_guests, const GuestConfig& g
     }
 }
 
+/// Two 16550s, of 8 ports each, cannot overlap.
+bool share_ports(u64 a, u64 b) { return a < b + 8 && b < a + 8; }
+
+/// The serial port of a guest's own is nobody else's.
+void check_console(const Configuration& configuration, std::size_t index, Diagnostics& diagnostics) {
+    const std::span<const GuestConfig> guests = configuration.guests.span();
+    const Located<u64>& port = guests[index].console_port;
+    const u64 shared = configuration.hypervisor.console_port.value;
+    if (!port.given())
+        return;
+    if (shared != 0 && share_ports(shared, port.value)) {
+        diagnostics.error(port.at, "the port ", Hex{port.value}, " is that of the hypervisor's console, ", Hex{shared},
+                          "; for a guest that shares it leave 'console-port' out");
+        return;
+    }
+    for (const GuestConfig& earlier : guests.first(index)) {
+        if (earlier.console_port.given() && share_ports(earlier.console_port.value, port.value)) {
+            diagnostics.error(port.at, "the port ", Hex{port.value}, " already belongs to the guest ",
+                              Quoted{shown_name(earlier)}, ", in line ", earlier.console_port.at.line);
+            return;
+        }
+    }
+}
+
 } // namespace
 
 void validate(const Configuration& configuration, Diagnostics& diagnostics) {
@@ -50,6 +74,7 @@ void validate(const Configuration& configuration, Diagnostics& diagnostics) {
         check_name(guests.first(i), guests[i], diagnostics);
         for (std::size_t j = 0; j < guests[i].cpus.list.size(); ++j)
             check_cpu(guests.first(i), guests[i], j, diagnostics);
+        check_console(configuration, i, diagnostics);
     }
     if (guests.empty() && diagnostics.empty())
         diagnostics.error({}, "there is no guest: write [[guest]], and below it at least name, memory and kernel");

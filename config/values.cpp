@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "config/suggestion.hpp"
 #include "config/utf8.hpp"
 
 namespace bulkhead {
@@ -152,6 +153,21 @@ std::optional<u64> read_number(const KeyRule& rule, const toml::Scalar& value, D
     if (rule.type == ValueType::Port)
         return in_range(rule, value, [](u64 number) { return Hex{number}; }, diagnostics);
     return in_range(rule, value, [](u64 number) { return number; }, diagnostics);
+}
+
+std::optional<u64> read_word(const KeyRule& rule, const toml::Scalar& value, Diagnostics& diagnostics) {
+    const bool text = value.kind == toml::ValueKind::String;
+    const auto found = std::ranges::find(rule.words, value.string);
+    if (text && found != rule.words.end())
+        return static_cast<u64>(found - rule.words.begin());
+    if (!text)
+        diagnostics.error(value.at, Quoted{rule.name}, " is ", Words{rule.words}, ", not ", name_of(value.kind));
+    else if (const std::string_view meant = suggest(value.string, rule.words); !meant.empty())
+        diagnostics.error(value.at, Quoted{rule.name}, " is ", Words{rule.words}, ", not ", Quoted{value.string},
+                          "; did you mean ", Quoted{meant}, "?");
+    else
+        diagnostics.error(value.at, Quoted{rule.name}, " is ", Words{rule.words}, ", not ", Quoted{value.string});
+    return {};
 }
 
 std::optional<bool> read_flag(const KeyRule& rule, const toml::Scalar& value, Diagnostics& diagnostics) {

@@ -18,6 +18,8 @@ namespace bulkhead {
 
 /// Number and Port.
 [[nodiscard]] std::optional<u64> read_number(const KeyRule& rule, const toml::Scalar& value, Diagnostics& diagnostics);
+/// Word, as its place in the rule's words.
+[[nodiscard]] std::optional<u64> read_word(const KeyRule& rule, const toml::Scalar& value, Diagnostics& diagnostics);
 [[nodiscard]] std::optional<bool> read_flag(const KeyRule& rule, const toml::Scalar& value, Diagnostics& diagnostics);
 /// Name, Path and Text.
 [[nodiscard]] std::optional<std::string_view> read_text(const KeyRule& rule, const toml::Scalar& value,

@@ -31,6 +31,7 @@ struct Quantity {
 // "bulkhead: boot: N ticks since efi_main: reading N, ..., all else N" (core/boot_report.cpp).
 constexpr Quantity boot_parts[] = {
     {"reading", "boot: firmware reading files"},
+    {"hashing", "boot: hashing what guests begin with"},
     {"zeroing and copying", "boot: copying and zeroing"},
     {"ending the firmware", "boot: firmware stopping its drivers"},
     {"hardware waits", "boot: waiting for hardware"},

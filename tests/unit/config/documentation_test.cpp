@@ -2,6 +2,7 @@
 // Copyright the Bulkhead authors
 //
 // The documentation says what the program does: its examples are right, its reference is that of the tables.
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -55,6 +56,10 @@ std::string_view next_between(std::string_view text, std::string_view open, std:
     return text.substr(start + open.size(), end - start - open.size());
 }
 
+u64 place_of(std::string_view word, std::span<const std::string_view> words) {
+    return static_cast<u64>(std::ranges::find(words, word) - words.begin());
+}
+
 template <class Section> void check_standard(const Key<Section>& key) {
     const Section standard{};
     const Parsed parsed("a = " + std::string(key.rule.standard));
@@ -62,7 +67,8 @@ template <class Section> void check_standard(const Key<Section>& key) {
     REQUIRE(parsed.diagnostics.empty());
     const toml::Value& value = parsed.entries[0].value;
     if (const auto* number = std::get_if<Located<u64> Section::*>(&key.target))
-        CHECK((standard.*(*number)).value == static_cast<u64>(value.integer));
+        CHECK((standard.*(*number)).value == (key.rule.type == ValueType::Word ? place_of(value.string, key.rule.words)
+                                                                               : static_cast<u64>(value.integer)));
     if (const auto* flag = std::get_if<Located<bool> Section::*>(&key.target))
         CHECK((standard.*(*flag)).value == (value.integer != 0));
     if (const auto* text = std::get_if<Located<std::string_view> Section::*>(&key.target))

@@ -54,7 +54,30 @@ constexpr Case cases[] = {
     {"initrd = 1\ncmdline = true", "f:5:10: error: 'initrd' is a path in quotes, not a number\n"
                                    "f:6:11: error: 'cmdline' is a text in quotes, not a boolean\n"},
     {"cpus = '2'", "f:5:8: error: 'cpus' is a number of CPUs, or a list of CPU numbers such as [2, 3], not a text\n"},
+    {"on-crash = 1\non-reboot = false", "f:5:12: error: 'on-crash' is \"stop\" or \"restart\", not a number\n"
+                                        "f:6:13: error: 'on-reboot' is \"stop\" or \"restart\", not a boolean\n"},
+    // Words
+    {"on-crash = 'reboot'", "f:5:12: error: 'on-crash' is \"stop\" or \"restart\", not 'reboot'\n"},
+    {"on-reboot = 'restrat'",
+     "f:5:13: error: 'on-reboot' is \"stop\" or \"restart\", not 'restrat'; did you mean 'restart'?\n"},
+    {"on-reboot = 'Stop'", "f:5:13: error: 'on-reboot' is \"stop\" or \"restart\", not 'Stop'; did you mean 'stop'?\n"},
+    {"[hypervisor]\nwhen-off = 'off'\non-panic = ''",
+     "f:6:12: error: 'when-off' is \"power-off\", \"reboot\" or \"stay\", not 'off'\n"
+     "f:7:12: error: 'on-panic' is \"halt\" or \"reboot\", not ''\n"},
     // Numbers
+    {"restart-limit = 1000001", "f:5:17: error: 'restart-limit' must be 0 to 1000000, not 1000001\n"},
+    {"restart-delay = 60001", "f:5:17: error: 'restart-delay' must be 0 to 60000, not 60001\n"},
+    {"watchdog = 3601", "f:5:12: error: 'watchdog' must be 0 to 3600, not 3601\n"},
+    {"console-irq = 16", "f:5:15: error: 'console-irq' must be 0 to 15, not 16\n"},
+    {"console-port = 0x60", "f:5:16: error: 'console-port' must be 0x100 to 0xfff8, not 0x60\n"},
+    // Serial ports
+    {"console-port = 0x3f8", "f:5:16: error: the port 0x3f8 is that of the hypervisor's console, 0x3f8; for a guest "
+                             "that shares it leave 'console-port' out\n"},
+    {"console-port = 0x2ff\n[hypervisor]\nconsole-port = 0x2f8",
+     "f:5:16: error: the port 0x2ff is that of the hypervisor's console, 0x2f8; for a guest that shares it leave "
+     "'console-port' out\n"},
+    {"console-port = 0x2f8\n[[guest]]\nname = 'b'\nmemory = 0x200000\nkernel = 'vmlinuz'\nconsole-port = 0x2f8",
+     "f:10:16: error: the port 0x2f8 already belongs to the guest 'a', in line 5\n"},
     {"[hypervisor]\nconsole-port = 0xfff9", "f:6:16: error: 'console-port' must be 0x0 to 0xfff8, not 0xfff9\n"},
     {"[hypervisor]\nconsole-irq = -1", "f:6:15: error: 'console-irq' must be 0 to 15, not -1\n"},
     {"[hypervisor]\nconsole-baud = 9601", "f:6:16: error: 'console-baud' must divide 115200, which 9601 does not\n"},
@@ -214,6 +237,8 @@ TEST_CASE("Configuration: values, defaults and places") {
     CHECK(hypervisor.console_baud.value == 115200);
     CHECK(hypervisor.service_cpu.given());
     CHECK_FALSE(hypervisor.debug_needless_intercept.value);
+    CHECK(hypervisor.when_off.value == static_cast<u64>(WhenOff::PowerOff));
+    CHECK(hypervisor.on_panic.value == static_cast<u64>(OnPanic::Halt));
 
     CHECK(Loaded(with_guest("cmdline = '" + std::string(2048, 'c') + "'")).faults() ==
           "f:5:11: error: 'cmdline' has 2048 bytes; at most 2047 are possible\n");
@@ -267,6 +292,50 @@ TEST_CASE("Configuration: the storage can be used again") {
     CHECK(loaded.loaded.configuration.guests.size() == 1);
 }
 
+TEST_CASE("Configuration: what happens to a guest over its life") {
+    const Loaded standard(with_guest(""));
+    const GuestConfig& a = standard.guest(0);
+    CHECK(a.autostart.value);
+    CHECK(a.restart_on_crash.value == 0);
+    CHECK(a.restart_on_reboot.value == 1);
+    CHECK(a.restart_limit.value == 10);
+    CHECK(a.restart_delay.value == 1000);
+    CHECK(a.watchdog.value == 0);
+
+    const Loaded changed(with_guest("autostart = false\non-crash = 'restart'\non-reboot = 'stop'\nrestart-limit = 0\n"
+                                    "restart-delay = 60000\nwatchdog = 30\n"
+                                    "[hypervisor]\nwhen-off = 'stay'\non-panic = 'reboot'\n"));
+    CHECK(changed.faults().empty());
+    const GuestConfig& b = changed.guest(0);
+    CHECK_FALSE(b.autostart.value);
+    CHECK(b.restart_on_crash.value == 1);
+    CHECK(b.restart_on_reboot.value == 0);
+    CHECK(b.restart_limit.value == 0);
+    CHECK(b.restart_delay.value == 60000);
+    CHECK(b.watchdog.value == 30);
+    const HypervisorConfig& hypervisor = changed.loaded.configuration.hypervisor;
+    CHECK(hypervisor.when_off.value == static_cast<u64>(WhenOff::Stay));
+    CHECK(hypervisor.on_panic.value == static_cast<u64>(OnPanic::Reboot));
+    CHECK(Loaded(with_guest("[hypervisor]\nwhen-off = 'reboot'")).loaded.configuration.hypervisor.when_off.value ==
+          static_cast<u64>(WhenOff::Reboot));
+}
+
+TEST_CASE("Configuration: a guest's own serial port") {
+    const Loaded shared(with_guest(""));
+    CHECK(shared.guest(0).console_port.value == 0);
+    CHECK(shared.guest(0).console_irq.value == 0);
+    const Loaded own(with_guest("console-port = 0x2f8\n[[guest]]\nname = 'b'\nmemory = 0x200000\nkernel = 'vmlinuz'\n"
+                                "console-port = 0x1000\nconsole-irq = 11\n"));
+    CHECK(own.faults().empty());
+    CHECK(own.guest(0).console_port.value == 0x2f8);
+    CHECK(own.guest(0).console_irq.value == 3);
+    CHECK(own.guest(1).console_irq.value == 11);
+    CHECK(Loaded(with_guest("console-port = 0x1000")).guest(0).console_irq.value == 0);
+    // Where the hypervisor has no console, its standard port can be a guest's; ports side by side are two.
+    CHECK(Loaded(with_guest("console-port = 0x3f8\n[hypervisor]\nconsole-port = 0")).right);
+    CHECK(Loaded(with_guest("console-port = 0x400")).right);
+}
+
 namespace {
 
 constexpr std::string_view complete = "[hypervisor]\n"
@@ -275,13 +344,23 @@ constexpr std::string_view complete = "[hypervisor]\n"
                                       "console-baud = 115200\n"
                                       "service-cpu = 0\n"
                                       "debug-needless-intercept = false\n"
+                                      "when-off = 'stay'\n"
+                                      "on-panic = 'reboot'\n"
                                       "[[guest]]\n"
                                       "name = 'a'\n"
                                       "cpus = [1, 2]\n"
                                       "memory = '64 MiB'\n"
                                       "kernel = 'vmlinuz'\n"
                                       "initrd = 'initrd'\n"
-                                      "cmdline = 'quiet'\n";
+                                      "cmdline = 'quiet'\n"
+                                      "autostart = false\n"
+                                      "on-crash = 'restart'\n"
+                                      "on-reboot = 'stop'\n"
+                                      "restart-limit = 3\n"
+                                      "restart-delay = 10\n"
+                                      "watchdog = 60\n"
+                                      "console-port = 0x2f8\n"
+                                      "console-irq = 3\n";
 
 std::vector<std::string> lines_of(std::string_view text) {
     std::vector<std::string> lines;
