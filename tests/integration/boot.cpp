@@ -44,6 +44,8 @@ std::string configuration_of(const std::vector<Guest>& guests) {
             text += "initrd = \"" + guest.initrd + "\"\n";
         if (!guest.cmdline.empty())
             text += "cmdline = \"" + guest.cmdline + "\"\n";
+        if (!guest.more.empty())
+            text += guest.more + '\n';
         text += '\n';
     }
     return text;

@@ -56,6 +56,7 @@ struct Guest {
     std::string cmdline{};
     unsigned cpus = 1;
     unsigned memory_mib = 64;
+    std::string more{}; ///< further lines of its table
 };
 
 /// Where every boot runs.

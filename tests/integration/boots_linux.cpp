@@ -44,10 +44,16 @@ Boot kernels(const std::string& name, unsigned bookworm_cpus, unsigned trixie_cp
 /// A person types into the guest in focus, changes the focus, and uses up both shells.
 Boot shell() {
     constexpr unsigned memory = 256;
+    const std::string stays_off = "on-reboot = \"stop\"";
     const std::string cmdline = "console=ttyS0 -- shell";
     Boot boot =
         boot_of("shell",
-                {{.name = "alpha", .kernel = "trixie", .initrd = "initramfs", .cmdline = cmdline, .memory_mib = memory},
+                {{.name = "alpha",
+                  .kernel = "trixie",
+                  .initrd = "initramfs",
+                  .cmdline = cmdline,
+                  .memory_mib = memory,
+                  .more = stays_off},
                  {.name = "beta", .kernel = "trixie", .initrd = "initramfs", .cmdline = cmdline, .memory_mib = memory}},
                 {debian_kernel("trixie"), demo_initramfs()});
     // A prompt is shown once something has been typed: before, whole lines only.

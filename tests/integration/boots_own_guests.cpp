@@ -8,6 +8,9 @@
 namespace bulkhead::integration {
 namespace {
 
+/// For a guest that resets itself, so that its end is seen.
+constexpr auto stays_off = "on-reboot = \"stop\"";
+
 Guest guest_named(const std::string& name, const std::string& cmdline = "") {
     return {.name = name, .kernel = name, .cmdline = cmdline};
 }
@@ -85,7 +88,8 @@ Boot x2apic() {
 /// Not on bochs-amd: an intercepted #DB leaves DR6 alone there (APM 2 15.12.2), and a single step over an intercepted
 /// instruction is a #DB of the hypervisor's.
 Boot controls() {
-    Boot boot = boot_of("controls", guests_named({"controls", "reset"}), images_of({"controls", "reset"}));
+    const Guest reset{.name = "reset", .kernel = "reset", .more = stays_off};
+    Boot boot = boot_of("controls", {guest_named("controls"), reset}, images_of({"controls", "reset"}));
     boot.cases = {passes("controls"), passes("reset", "reset"), {"no guest is stopped", {never("stopped at RIP")}}};
     return boot;
 }
@@ -102,6 +106,8 @@ Boot several_vcpus() {
 /// from different rings: their order says nothing.
 Boot containment(const std::string& boot_name, const std::vector<std::string>& culprits) {
     std::vector<Guest> guests = guests_named(culprits);
+    for (Guest& culprit : guests)
+        culprit.more = stays_off;
     guests.push_back(guest_named("neighbour", "seconds=10"));
     std::vector<tools::ImageFile> files = images_of(culprits);
     files.push_back(own_guest("neighbour"));
