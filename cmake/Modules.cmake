@@ -35,6 +35,7 @@ set(BULKHEAD_HOST_FLAGS -std=c++23 -O1 -g -fsanitize=address,undefined -fno-sani
     -fno-omit-frame-pointer)
 set(BULKHEAD_TOOL_FLAGS -std=c++23 -O2 -g)
 
+# A module named *_boot is code that only booting runs: linker.ld puts it apart.
 # bulkhead_module(NAME [RESIDENT] [EFI] [HOST] [TOOL] SOURCES file...)
 function(bulkhead_module name)
   cmake_parse_arguments(M "RESIDENT;EFI;HOST;TOOL" "" "SOURCES" ${ARGN})
@@ -45,7 +46,12 @@ function(bulkhead_module name)
     if(world STREQUAL RESIDENT)
       set(target hv_${name})
       set(flags ${BULKHEAD_HYPERVISOR_FLAGS})
-      set_property(GLOBAL APPEND PROPERTY BULKHEAD_HV_OBJECTS $<TARGET_OBJECTS:${target}>)
+      if(name MATCHES "_boot$")
+        set(objects BULKHEAD_HV_BOOT_OBJECTS)
+      else()
+        set(objects BULKHEAD_HV_OBJECTS)
+      endif()
+      set_property(GLOBAL APPEND PROPERTY ${objects} $<TARGET_OBJECTS:${target}>)
     elseif(world STREQUAL EFI)
       set(target efi_${name})
       set(flags ${BULKHEAD_EFI_FLAGS})
@@ -66,9 +72,12 @@ function(bulkhead_module name)
   endforeach()
 endfunction()
 
-# The resident hypervisor: build/bulkhead.elf, target bulkhead_elf. Prints the size of its text.
+# The resident hypervisor: build/bulkhead.elf, target bulkhead_elf. Prints the size of its text. What only boots comes
+# last: of a function in several objects the first is taken, so one that the others need too is theirs.
 function(bulkhead_link_hypervisor)
   get_property(objects GLOBAL PROPERTY BULKHEAD_HV_OBJECTS)
+  get_property(boot_objects GLOBAL PROPERTY BULKHEAD_HV_BOOT_OBJECTS)
+  list(APPEND objects ${boot_objects})
   set(elf ${PROJECT_BINARY_DIR}/bulkhead.elf)
   add_custom_command(OUTPUT ${elf}
     COMMAND ${LD_LLD} -nostdlib -static --gc-sections -z max-page-size=4096 -z noexecstack --build-id=none

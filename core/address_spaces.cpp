@@ -7,15 +7,16 @@
 #include "mm/table_walker.hpp"
 
 // linker.ld
-extern "C" const bulkhead::u8 image_start[], text_start[], text_end[], rodata_start[], rodata_end[], data_start[],
-    data_end[], boot_stack_guard[];
+extern "C" const bulkhead::u8 image_start[], init_start[], init_end[], text_start[], text_end[], rodata_start[],
+    rodata_end[], data_start[], data_end[], boot_stack_guard[];
 
 namespace bulkhead {
 
 namespace {
 
 constexpr u64 entry_address = 0x000ffffffffff000;
-constexpr u64 top_level_span = u64{1} << 39;
+constexpr unsigned top_level_shift = 39, huge_page_shift = 30, large_page_shift = 21, page_shift = 12;
+constexpr u64 top_level_span = u64{1} << top_level_shift;
 
 constinit IdentityAccess identity;
 
@@ -25,6 +26,18 @@ Result<HostPhysical> copy_table(HostPhysical table, FrameAllocator& frames) {
         for (u64 offset = 0; offset < page_size; offset += 8)
             identity.write(*copy + offset, identity.read(table + offset));
     return copy;
+}
+
+/// Where the tables below `root` have the entry for `address` that spans 1 << `shift` bytes. No page on the way is
+/// large.
+HostPhysical slot_of(HostPhysical root, u64 address, unsigned shift) {
+    for (unsigned above = top_level_shift; above > shift; above -= 9)
+        root = {identity.read(root + (address >> above & 511) * 8) & entry_address};
+    return root + (address >> shift & 511) * 8;
+}
+
+void copy_slot(HostPhysical from, HostPhysical to, u64 address, unsigned shift = top_level_shift) {
+    identity.write(slot_of(to, address, shift), identity.read(slot_of(from, address, shift)));
 }
 
 } // namespace
@@ -59,23 +72,19 @@ public:
         unmap(address + legacy_hole.value, legacy_hole_end - legacy_hole);
     }
 
-    /// Copies the tables on the way to `address`, down to that of 2 MiB entries, which were another root's.
-    void unshare(u64 address) {
-        if (!root_)
-            return;
-        HostPhysical table = *root_;
-        for (const unsigned shift : {39u, 30u}) {
-            const HostPhysical slot = table + (address >> shift & 511) * 8;
+    /// Copies the tables on the way to `address`, down to that whose entries span 1 << `lowest` bytes: they were
+    /// another root's.
+    void unshare(u64 address, unsigned lowest) {
+        for (unsigned shift = top_level_shift; root_ && shift > lowest; shift -= 9) {
+            const HostPhysical slot = slot_of(*root_, address, shift);
             const u64 entry = identity.read(slot);
             if ((entry & 1) == 0)
                 return;
             const Result<HostPhysical> copy = copy_table({entry & entry_address}, *frames_);
-            if (!copy) {
+            if (copy)
+                identity.write(slot, (entry & ~entry_address) | copy->value);
+            else
                 root_ = copy;
-                return;
-            }
-            identity.write(slot, (entry & ~entry_address) | copy->value);
-            table = *copy;
         }
     }
 
@@ -113,12 +122,21 @@ Result<void> AddressSpaces::create(PhysicalRange shared, PhysicalRange handoff) 
     const auto map_section = [&](const u8* start, const u8* end, Rights rights) {
         table.map(reinterpret_cast<u64>(start), image_physical(start), static_cast<u64>(end - start), {rights});
     };
+    map_section(init_start, init_end, read_execute);
     map_section(text_start, text_end, read_execute);
     map_section(rodata_start, rodata_end, read_only);
     map_section(data_start, data_end, read_write);
     table.unmap(reinterpret_cast<u64>(boot_stack_guard), page_size);
     table.map(layout::handoff, handoff.start, handoff.size, {read_only});
     table.map(layout::shared, shared.start, shared.size, {read_write});
+    common_ = with_init_ = table.root().value_or(HostPhysical{});
+    return table.done();
+}
+
+Result<void> AddressSpaces::leave_init_out() {
+    TableBuilder table = table_at(copy_table(common_, *frames_));
+    table.unshare(layout::image, page_shift);
+    table.unmap(reinterpret_cast<u64>(init_start), static_cast<u64>(init_end - init_start));
     common_ = table.root().value_or(HostPhysical{});
     return table.done();
 }
@@ -129,11 +147,6 @@ Result<void> AddressSpaces::map_device(HostPhysical address, u64 size) {
     TableBuilder table = table_at(common_);
     table.map(layout::mmio + first.value, first, bytes, {read_write, MemoryKind::Uncached});
     return table.done();
-}
-
-void AddressSpaces::copy_slot(HostPhysical from, HostPhysical to, u64 address) {
-    const u64 offset = address / top_level_span % 512 * 8;
-    identity.write(to + offset, identity.read(from + offset));
 }
 
 Result<HostPhysical> AddressSpaces::make_boot_root(HostPhysical firmware_root) {
@@ -183,7 +196,7 @@ Result<HostPhysical> AddressSpaces::make_guest_windows(const GuestMemoryMap& mem
 
 Result<HostPhysical> AddressSpaces::make_cpu_root(const CpuFrames& cpu, HostPhysical windows) {
     TableBuilder table = table_at(copy_table(common_, *frames_));
-    table.unshare(layout::per_cpu);
+    table.unshare(layout::per_cpu, large_page_shift);
     table.map(layout::per_cpu_data, cpu.data, layout::per_cpu_data_size, {read_write});
     table.map(layout::per_cpu_stack, cpu.stack, layout::per_cpu_stack_size, {read_write});
     table.map(layout::per_cpu_fault_stack, cpu.fault_stack, layout::per_cpu_fault_stack_size, {read_write});
@@ -191,6 +204,14 @@ Result<HostPhysical> AddressSpaces::make_cpu_root(const CpuFrames& cpu, HostPhys
     if (table.root() && windows.value != 0)
         for (const u64 address : {layout::guest_ram, layout::pristine, layout::second_stage})
             copy_slot(windows, *table.root(), address);
+    return table.root();
+}
+
+Result<HostPhysical> AddressSpaces::make_start_root(HostPhysical run) {
+    TableBuilder table = table_at(copy_table(run, *frames_));
+    table.unshare(layout::image, huge_page_shift);
+    if (table.root())
+        copy_slot(with_init_, *table.root(), layout::image, huge_page_shift); // nothing else is in that GiB
     return table.root();
 }
 

@@ -39,6 +39,9 @@ public:
     Result<HostPhysical> make_boot_root(HostPhysical firmware_root);
     /// For CPUs that have just been started: the image, and the trampoline's page at its own address.
     Result<HostPhysical> make_trampoline_root(HostPhysical trampoline);
+    /// All roots from here on are without .init, which is what the CPUs' run loops have. The parts that all share have
+    /// been mapped.
+    Result<void> leave_init_out();
     /// For calls of UEFI runtime services: the image, the stack that is in it, and the services' memory 1:1.
     Result<HostPhysical> make_firmware_root(std::span<const MemoryRange> map);
 
@@ -55,18 +58,20 @@ public:
         HostPhysical control; ///< layout::per_cpu_frames
     };
     Result<HostPhysical> make_cpu_root(const CpuFrames& cpu, HostPhysical windows);
+    /// The same as `run`, a CPU's final tables, and .init: for its way into its run loop.
+    Result<HostPhysical> make_start_root(HostPhysical run);
 
     /// The physical address of an object in the image.
     [[nodiscard]] HostPhysical image_physical(const void* object) const;
 
 private:
     [[nodiscard]] TableBuilder table_at(const Result<HostPhysical>& root) const;
-    void copy_slot(HostPhysical from, HostPhysical to, u64 address);
 
     PhysicalRange image_;
     FrameAllocator* frames_;
     PagingCapabilities capabilities_;
-    HostPhysical common_;
+    HostPhysical common_;    ///< what all roots have
+    HostPhysical with_init_; ///< the same before leave_init_out()
 };
 
 /// A vendor's second-stage tables, and what its CPU's walker can do.

@@ -19,16 +19,13 @@
 #include "version.hpp"
 
 extern "C" bulkhead::ApStartup ap_startup;
-extern "C" const bulkhead::u8 text_start[], text_end[];
+extern "C" const bulkhead::u8 init_start[], init_end[], text_start[], text_end[];
 
 namespace bulkhead {
 
 namespace {
 
 constexpr u32 cpuid_x2apic = 1u << 21; // CPUID 1 ECX
-constinit Vendor chosen_vendor{};
-constinit GlobalDescriptorTable boot_gdt;
-constinit TaskStateSegment boot_tss;
 
 bool has_x2apic() { return (arch::cpuid(1).ecx & cpuid_x2apic) != 0; }
 
@@ -75,28 +72,25 @@ void take_boot_info(const BootInfo& handed_over) {
 
 void start_console() {
     console::start(machine.boot.console_port, machine.boot.console_baud);
-    Log() << "hypervisor " << version << ", text " << static_cast<u64>(text_end - text_start) / KiB << " KiB, "
-          << machine.boot.cpus.count << " CPUs, " << machine.boot.guests.count << " guests";
+    Log() << "hypervisor " << version << ", text " << static_cast<u64>(text_end - text_start) / KiB << " KiB, and "
+          << static_cast<u64>(init_end - init_start) / KiB << " KiB while booting, " << machine.boot.cpus.count
+          << " CPUs, " << machine.boot.guests.count << " guests";
 }
 
 void prepare_exceptions() {
     build_idt();
-    build_gdt(boot_gdt, boot_tss);
+    build_boot_gdt();
     load_boot_descriptors();
 }
 
-void load_boot_descriptors() { load_descriptor_tables(boot_gdt); }
-
 void decide_vendor(const Error* amd, const Error* intel) {
     if (amd == nullptr)
-        chosen_vendor = Vendor::Amd;
+        machine.vendor = Vendor::Amd;
     else if (intel == nullptr)
-        chosen_vendor = Vendor::Intel;
+        machine.vendor = Vendor::Intel;
     else
         halt_boot("this machine cannot run guests", vendor_of(arch::cpuid(0)) == CpuVendor::Amd ? *amd : *intel);
 }
-
-Vendor this_vendor() { return chosen_vendor; }
 
 void calibrate_clocks() {
     set_local_apic_address(machine.boot.acpi.local_apic);
@@ -135,7 +129,7 @@ void start_other_cpus(std::span<const CpuPlan> plans, HostPhysical trampoline_ro
     prepare_trampoline(machine.boot.ap_trampoline, trampoline_root);
     send_init_to_all(cpus);
     for (u32 i = 1; i < cpus.size(); ++i) {
-        machine.cores[i].present = start_cpu(cpus[i], i, plans[i].root, machine.boot.ap_trampoline);
+        machine.cores[i].present = start_cpu(cpus[i], i, plans[i].start_root, machine.boot.ap_trampoline);
         if (!machine.cores[i].present)
             give_up_cpu(machine.cores[i]);
     }

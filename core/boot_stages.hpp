@@ -6,6 +6,7 @@
 
 #include <span>
 
+#include "base/init.hpp"
 #include "base/result.hpp"
 #include "boot/boot_info.hpp"
 #include "core/build_machine.hpp"
@@ -14,19 +15,14 @@
 
 namespace bulkhead {
 
-enum class Vendor : u8 { Amd, Intel };
-
 /// Copies what the loader handed over, after a look at magic, version and size.
 void take_boot_info(const BootInfo& handed_over);
 void start_console();
 /// From here on an exception of the hypervisor's own is printed.
 void prepare_exceptions();
-/// GDT and TSS that are in the image, so that they are there on any page tables.
-void load_boot_descriptors();
 
 /// Decides once which backend runs, or halts with the reason why none can. `amd`, `intel`: why that one cannot, if so.
 void decide_vendor(const Error* amd, const Error* intel);
-[[nodiscard]] Vendor this_vendor();
 template <class Capabilities> const Error* reason_against(const Result<Capabilities>& detected) {
     return detected ? nullptr : &detected.error();
 }
@@ -43,7 +39,7 @@ void report_arrival();
 /// All guests' clocks are 0 from here.
 void start_guest_clocks();
 
-inline void or_halt(std::string_view what, const Result<void>& result) {
+BULKHEAD_INIT inline void or_halt(std::string_view what, const Result<void>& result) {
     if (!result)
         halt_boot(what, result.error());
 }

@@ -107,8 +107,11 @@ Result<HostPhysical> MachineBuilder::build_cpu(u32 index, HostPhysical windows, 
     const Result<HostPhysical> root = spaces_.make_cpu_root({*frames, stack, fault_stack, control}, windows);
     if (!root)
         return root;
-    plans_[index] = {*root, {control, second_stage, parked, machine.boot.debug_needless_intercept != 0}};
-    return root;
+    const Result<HostPhysical> start_root = spaces_.make_start_root(*root);
+    if (start_root)
+        plans_[index] = {*start_root,
+                         {*root, control, second_stage, parked, machine.boot.debug_needless_intercept != 0}};
+    return start_root;
 }
 
 Result<void> MachineBuilder::build_guest_tables(Guest& guest, const SecondStageFormat& second_stage,
@@ -136,6 +139,12 @@ Result<void> MachineBuilder::build_guest_tables(Guest& guest, const SecondStageF
 }
 
 Result<void> MachineBuilder::build_tables(const SecondStageFormat& second_stage) {
+    const Result<HostPhysical> trampoline = spaces_.make_trampoline_root(machine.boot.ap_trampoline);
+    if (!trampoline)
+        return std::unexpected(trampoline.error());
+    trampoline_root_ = *trampoline;
+    if (auto r = spaces_.leave_init_out(); !r)
+        return r;
     const Result<HostPhysical> parked = make_parked_stage(second_stage, frames_, image_physical(parked_code));
     if (!parked)
         return std::unexpected(parked.error());
@@ -146,10 +155,6 @@ Result<void> MachineBuilder::build_tables(const SecondStageFormat& second_stage)
         if (core.guest == nullptr)
             if (auto r = build_cpu(core.cpu, {0}, *parked, {0}); !r)
                 return std::unexpected(r.error());
-    const Result<HostPhysical> trampoline = spaces_.make_trampoline_root(machine.boot.ap_trampoline);
-    if (!trampoline)
-        return std::unexpected(trampoline.error());
-    trampoline_root_ = *trampoline;
     const Result<HostPhysical> firmware = spaces_.make_firmware_root(handed(machine.boot.memory_map));
     if (!firmware)
         return std::unexpected(firmware.error());

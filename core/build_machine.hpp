@@ -14,7 +14,7 @@ namespace bulkhead {
 
 /// What a CPU needs to start; one a CPU, in the shared area.
 struct CpuPlan {
-    HostPhysical root; ///< its page tables
+    HostPhysical start_root; ///< its page tables until it enters its run loop: CpuResources has those for then
     CpuResources resources;
 };
 

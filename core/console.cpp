@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "arch/x86_64/hardware.hpp"
+#include "base/init.hpp"
 #include "base/spinlock.hpp"
 #include "core/failure.hpp"
 #include "core/machine.hpp"
@@ -78,7 +79,7 @@ bool transmit() {
 
 } // namespace
 
-void start(u16 port, u32 baud) {
+BULKHEAD_INIT void start(u16 port, u32 baud) {
     if (port == 0)
         return;
     serial = drivers::SerialPort<arch::CpuPorts>(ports, port);
@@ -103,7 +104,7 @@ void print(std::string_view line) {
     wake();
 }
 
-void start_service(std::span<ConsoleSource> sources) {
+BULKHEAD_INIT void start_service(std::span<ConsoleSource> sources) {
     {
         const LockGuard lock(log_lock, lock_owner());
         mux = ConsoleMux(sources, log_ring);

@@ -14,11 +14,14 @@
 
 namespace bulkhead {
 
+enum class Vendor : u8 { Amd, Intel };
+
 struct Machine {
     BootInfo boot;                            ///< a copy; its arrays are reached through handed()
     std::span<Vcpu> cores;                    ///< one a CPU, in the order of BootInfo::cpus
     std::span<Guest> guests;                  ///< in the order of the configuration
     std::span<ConsoleSource> console_sources; ///< likewise
+    Vendor vendor{};                          ///< whose backend runs
     u32 service_cpu = 0;                      ///< drains consoles and takes the UART's NMI
     u64 tsc_khz = 0;
     u64 apic_timer_hz = 0;       ///< what the local APIC's timer counts before its divider

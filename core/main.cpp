@@ -4,11 +4,13 @@
 // The hypervisor's table of contents, and the only file that sees both backends.
 #include "arch/x86_64/descriptor_tables.hpp"
 #include "arch/x86_64/entry.hpp"
+#include "base/init.hpp"
 #include "core/boot_report.hpp"
 #include "core/boot_stages.hpp"
 #include "core/build_machine.hpp"
 #include "core/resume.hpp"
 #include "core/run_cpu.hpp"
+#include "core/run_loop.hpp"
 #include "svm/backend.hpp"
 #include "vmx/backend.hpp"
 
@@ -18,25 +20,42 @@ namespace {
 
 constinit std::span<const CpuPlan> cpu_plans; // in the shared area
 
-void run_cpu_of_this_vendor(u32 index) {
-    switch (this_vendor()) {
+/// `after_failure`: of the hypervisor's code on this core, whose guest is given up then.
+template <class B> [[noreturn]] void run_loop(B& backend, bool after_failure) {
+    RunLoop<B> loop(backend);
+    if (after_failure)
+        loop.abandon();
+    loop.run();
+}
+
+[[noreturn]] void run_loop_of_this_vendor(bool after_failure) {
+    switch (machine.vendor) {
     case Vendor::Amd:
-        run_cpu<svm::Backend>(index, cpu_plans[index].resources);
+        run_loop(svm::this_backend(), after_failure);
     case Vendor::Intel:
-        run_cpu<vmx::Backend>(index, cpu_plans[index].resources);
+        run_loop(vmx::this_backend(), after_failure);
     }
     __builtin_unreachable();
 }
 
-template <class B> [[noreturn]] void resume(B& backend) {
-    RunLoop<B> loop(backend);
-    loop.abandon();
-    loop.run();
+void enter_run_loop(u32) { run_loop_of_this_vendor(false); }
+
+BULKHEAD_INIT void run_cpu_of_this_vendor(u32 index) {
+    const CpuResources& resources = cpu_plans[index].resources;
+    switch (machine.vendor) {
+    case Vendor::Amd:
+        prepare_cpu<svm::Backend>(index, resources);
+        break;
+    case Vendor::Intel:
+        prepare_cpu<vmx::Backend>(index, resources);
+    }
+    // .init is not in those tables. No page of ours is global: the CPU forgets what it has of it (SDM 3A 4.10.4.1).
+    continue_on_stack(resources.host_root.value, layout::per_cpu_stack + layout::per_cpu_stack_size, enter_run_loop, 0);
 }
 
 /// What of booting depends on the vendor. The second-stage tables are made as the CPU can walk them.
-SecondStageFormat prepare_vendor(PagingCapabilities host) {
-    switch (this_vendor()) {
+BULKHEAD_INIT SecondStageFormat prepare_vendor(PagingCapabilities host) {
+    switch (machine.vendor) {
     case Vendor::Amd:
         svm::Backend::prepare_shared(common_msr_conditions());
         return svm::Backend::second_stage(host);
@@ -51,28 +70,20 @@ SecondStageFormat prepare_vendor(PagingCapabilities host) {
 
 } // namespace
 
-void resume_without_guest(u32) {
-    switch (this_vendor()) {
-    case Vendor::Amd:
-        resume(svm::this_backend());
-    case Vendor::Intel:
-        resume(vmx::this_backend());
-    }
-    __builtin_unreachable();
-}
+void resume_without_guest(u32) { run_loop_of_this_vendor(true); }
 
 void nmi_outside_of_guest() {
-    if (this_vendor() == Vendor::Intel) // AMD-V holds it back while it would be in the way
+    if (machine.vendor == Vendor::Intel) // AMD-V holds it back while it would be in the way
         vmx::this_backend().end_next_entry();
 }
 
-extern "C" [[noreturn]] void ap_main(u32 index) {
+extern "C" [[noreturn]] BULKHEAD_INIT void ap_main(u32 index) {
     report_arrival();
     run_cpu_of_this_vendor(index);
     __builtin_unreachable();
 }
 
-extern "C" [[noreturn]] void hv_main(const BootInfo& handed_over) {
+extern "C" [[noreturn]] BULKHEAD_INIT void hv_main(const BootInfo& handed_over) {
     take_boot_info(handed_over);
     start_console();
     prepare_exceptions();
@@ -87,7 +98,7 @@ extern "C" [[noreturn]] void hv_main(const BootInfo& handed_over) {
     start_guest_clocks(); // before any CPU can start a guest, or give one up
     announce_plan();
     start_other_cpus(builder.plans(), builder.trampoline_root());
-    continue_on_stack(cpu_plans[0].root.value, layout::per_cpu_stack + layout::per_cpu_stack_size,
+    continue_on_stack(cpu_plans[0].start_root.value, layout::per_cpu_stack + layout::per_cpu_stack_size,
                       run_cpu_of_this_vendor, 0);
 }
 

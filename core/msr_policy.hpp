@@ -10,6 +10,7 @@
 
 #include "arch/x86_64/cpuid.hpp"
 #include "arch/x86_64/msr_numbers.hpp"
+#include "base/init.hpp"
 
 namespace bulkhead {
 
@@ -233,7 +234,7 @@ struct Position {
     u32 write_bit = 0;
 };
 
-constexpr Position svm_position(u32 number) {
+BULKHEAD_INIT constexpr Position svm_position(u32 number) {
     constexpr u32 bases[] = {0, 0xc000'0000, 0xc001'0000};
     for (u32 range = 0; range < 3; ++range) {
         if (number - bases[range] < 0x2000) {
@@ -244,7 +245,7 @@ constexpr Position svm_position(u32 number) {
     return {};
 }
 
-constexpr Position vmx_position(u32 number) {
+BULKHEAD_INIT constexpr Position vmx_position(u32 number) {
     constexpr u32 write_half = 2048 * 8;
     if (number < 0x2000)
         return {true, number, write_half + number};
@@ -253,9 +254,11 @@ constexpr Position vmx_position(u32 number) {
     return {};
 }
 
-constexpr bool is_direct(const MsrRow& row) { return row.read == MsrRead::Direct || row.write == MsrWrite::Direct; }
+BULKHEAD_INIT constexpr bool is_direct(const MsrRow& row) {
+    return row.read == MsrRead::Direct || row.write == MsrWrite::Direct;
+}
 
-constexpr void encode(std::span<u8> map, Position (*position)(u32), MsrConditions conditions) {
+BULKHEAD_INIT constexpr void encode(std::span<u8> map, Position (*position)(u32), MsrConditions conditions) {
     for (u8& byte : map)
         byte = 0xff;
     const auto clear = [map](u32 bit) { map[bit / 8] = static_cast<u8>(map[bit / 8] & ~(1u << bit % 8)); };
@@ -292,10 +295,10 @@ static_assert(direct_rows_covered(vmx_position), "MSR policy: a direct MSR is ou
 
 } // namespace msr_map
 
-constexpr void encode_svm_msr_map(SvmMsrMap& map, MsrConditions conditions) {
+BULKHEAD_INIT constexpr void encode_svm_msr_map(SvmMsrMap& map, MsrConditions conditions) {
     msr_map::encode(map, msr_map::svm_position, conditions);
 }
-constexpr void encode_vmx_msr_bitmap(VmxMsrBitmap& bitmap, MsrConditions conditions) {
+BULKHEAD_INIT constexpr void encode_vmx_msr_bitmap(VmxMsrBitmap& bitmap, MsrConditions conditions) {
     msr_map::encode(bitmap, msr_map::vmx_position, conditions);
 }
 

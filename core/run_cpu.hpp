@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the Bulkhead authors
 //
-// The way of a CPU from its own page tables into its run loop.
+// The way of a CPU from its own page tables to its run loop.
 #pragma once
 
 #include <new>
 
+#include "base/init.hpp"
 #include "core/guest_builder.hpp"
 #include "core/run_cpu_steps.hpp"
-#include "core/run_loop.hpp"
 
 namespace bulkhead {
 
@@ -29,8 +29,8 @@ template <Backend B> [[clang::minsize]] void prepare_vcpu(B& backend, Vcpu& core
     core.activity.store(Activity::Active);
 }
 
-/// `index`: in BootInfo::cpus. On the CPU's final tables and stack.
-template <Backend B> [[noreturn, clang::minsize]] void run_cpu(u32 index, const CpuResources& resources) {
+/// `index`: in BootInfo::cpus. On the CPU's own stack, on tables with .init.
+template <Backend B> [[clang::minsize]] BULKHEAD_INIT void prepare_cpu(u32 index, const CpuResources& resources) {
     Cpu& cpu = initialize_cpu(index);
     B& backend = *new (reinterpret_cast<void*>(layout::per_cpu_vendor)) B;
     if (const Result<void> started = backend.start(resources); !started)
@@ -39,7 +39,6 @@ template <Backend B> [[noreturn, clang::minsize]] void run_cpu(u32 index, const 
         prepare_vcpu(backend, *cpu.core);
     cpu.core->ready.store(true);
     wait_for_go(cpu);
-    RunLoop<B>(backend).run();
 }
 
 } // namespace bulkhead

@@ -9,6 +9,7 @@
 #include "arch/x86_64/descriptor_tables.hpp"
 #include "arch/x86_64/hardware.hpp"
 #include "arch/x86_64/msr_numbers.hpp"
+#include "base/init.hpp"
 #include "core/boot_report.hpp"
 #include "core/console.hpp"
 #include "core/failure.hpp"
@@ -23,7 +24,7 @@ constexpr u32 cpuid_x2apic = 1u << 21; // CPUID 1 ECX
 constexpr u32 cpuid_xsave = 1u << 26;  // CPUID 1 ECX
 } // namespace
 
-Cpu& initialize_cpu(u32 index) {
+BULKHEAD_INIT Cpu& initialize_cpu(u32 index) {
     Cpu& cpu = *new (&this_cpu()) Cpu;
     cpu.index = index;
     cpu.core = &machine.cores[index];
@@ -77,7 +78,7 @@ void report_unbuildable_guest(Vcpu& core, const Error& error) {
     leave_guest(core);
 }
 
-void wait_for_go(Cpu& cpu) {
+BULKHEAD_INIT void wait_for_go(Cpu& cpu) {
     if (cpu.index == 0) {
         for (const Vcpu& core : machine.cores)
             while (core.present && !core.ready.load())
@@ -96,7 +97,7 @@ void wait_for_go(Cpu& cpu) {
 
 bool on_private_stack(u64 stack) { return stack >= layout::per_cpu && stack < layout::per_cpu_end; }
 
-void halt_boot(std::string_view what, const Error& error) {
+BULKHEAD_INIT void halt_boot(std::string_view what, const Error& error) {
     Log() << "not started: " << what << ": " << error.what << " (" << Hex{error.value} << ")";
     for (;;) {
         arch::cli();

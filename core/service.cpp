@@ -2,9 +2,10 @@
 // Copyright the Bulkhead authors
 #include "core/service.hpp"
 
+#include "arch/x86_64/descriptor_tables.hpp"
 #include "arch/x86_64/entry.hpp"
 #include "arch/x86_64/instructions.hpp"
-#include "core/boot_stages.hpp"
+#include "base/init.hpp"
 #include "core/console.hpp"
 #include "core/cpu.hpp"
 #include "core/local_apic_of_cpu.hpp"
@@ -16,7 +17,7 @@ namespace bulkhead {
 namespace {
 
 /// The UART's interrupt becomes an edge NMI of the service CPU: it costs nothing until a key is pressed.
-Result<void> route_uart(u32 apic_id) {
+BULKHEAD_INIT Result<void> route_uart(u32 apic_id) {
     const std::span<const IoApicInfo> io_apics = handed(machine.boot.io_apics);
     const drivers::IsaInterrupt interrupt =
         drivers::find_isa_interrupt(machine.boot.console_irq, handed(machine.boot.overrides));
@@ -29,7 +30,7 @@ Result<void> route_uart(u32 apic_id) {
 
 } // namespace
 
-u32 choose_service_cpu() {
+BULKHEAD_INIT u32 choose_service_cpu() {
     if (machine.boot.service_cpu < machine.cores.size())
         return machine.boot.service_cpu;
     for (const Vcpu& core : machine.cores)
@@ -38,7 +39,7 @@ u32 choose_service_cpu() {
     return machine.guests.empty() ? 0 : machine.guests[0].vcpus[0]->cpu;
 }
 
-void start_service() {
+BULKHEAD_INIT void start_service() {
     if (machine.boot.console_port == 0)
         return;
     if (const Result<void> routed = route_uart(this_cpu().apic_id); !routed)

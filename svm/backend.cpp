@@ -6,6 +6,7 @@
 #include "arch/x86_64/instructions.hpp"
 #include "arch/x86_64/msr_numbers.hpp"
 #include "arch/x86_64/speculation.hpp"
+#include "base/init.hpp"
 #include "core/console.hpp"
 #include "core/control_registers.hpp"
 #include "core/exception_merge.hpp"
@@ -68,7 +69,7 @@ void set_flat_segments(SaveArea& save, u16 code_attributes, u16 data_attributes,
 /// Guests read DE_CFG[1] as set (core/msr_policy.hpp), so it is: LFENCE waits for what is before it, whoever executes
 /// it. Families 10h, 12h and later have the MSR; on 0Fh and 11h LFENCE is always so (Linux has the same list,
 /// arch/x86/kernel/cpu/amd.c).
-void make_lfence_serializing() {
+BULKHEAD_INIT void make_lfence_serializing() {
     const u32 signature = arch::cpuid(1).eax;
     const u32 family = (signature >> 8 & 0xf) + (signature >> 20 & 0xff);
     constexpr u64 lfence_serialize = 1u << 1;
@@ -78,14 +79,14 @@ void make_lfence_serializing() {
 
 /// The hypervisor's own branches are not steered by a guest's where the CPU can see to that by itself (APM 2 3.2.9);
 /// VMRUN and #VMEXIT change EFER anyway.
-u64 host_efer() {
+BULKHEAD_INIT u64 host_efer() {
     constexpr u32 automatic_ibrs = 1u << 8; // CPUID 8000_0021h EAX
     const bool present =
         arch::cpuid(0x80000000).eax >= 0x80000021 && (arch::cpuid(0x80000021).eax & automatic_ibrs) != 0;
     return arch::read_msr(msr::EFER) | efer::SVME | (present ? efer::AIBRSE : 0);
 }
 
-Result<Capabilities> Backend::detect() {
+BULKHEAD_INIT Result<Capabilities> Backend::detect() {
     CapabilityWords words;
     words.max_extended_leaf = arch::cpuid(0x80000000).eax;
     words.extended_ecx = arch::cpuid(0x80000001).ecx;
@@ -99,17 +100,17 @@ Result<Capabilities> Backend::detect() {
     return decide_capabilities(words);
 }
 
-SecondStageFormat Backend::second_stage(PagingCapabilities host) {
+BULKHEAD_INIT SecondStageFormat Backend::second_stage(PagingCapabilities host) {
     return {page_format_of<NptFormat>, host, all_rights};
 }
 
-void Backend::prepare_shared(MsrConditions conditions) {
+BULKHEAD_INIT void Backend::prepare_shared(MsrConditions conditions) {
     for (u32 map = 0; map < msr_maps; ++map)
         encode_svm_msr_map(msr_permissions[map], conditions_of_map(map, conditions));
     io_permissions.fill(0xff);
 }
 
-Result<void> Backend::start(const CpuResources& resources) {
+BULKHEAD_INIT Result<void> Backend::start(const CpuResources& resources) {
     const Result<Capabilities> capabilities = detect();
     if (!capabilities)
         return std::unexpected(capabilities.error());
@@ -126,7 +127,7 @@ Result<void> Backend::start(const CpuResources& resources) {
     return {};
 }
 
-void Backend::prepare_parked() {
+BULKHEAD_INIT void Backend::prepare_parked() {
     Vmcb& vmcb = parked();
     vmcb.control.intercepts = guest_intercepts;
     vmcb.control.iopm_base_pa = image_physical(io_permissions.data()).value;
@@ -145,7 +146,7 @@ void Backend::prepare_parked() {
     vmcb.save.g_pat = pat_reset;
 }
 
-void Backend::prepare_guest() {
+BULKHEAD_INIT void Backend::prepare_guest() {
     ControlArea& control = guest().control;
     set_intercepts();
     control.iopm_base_pa = image_physical(io_permissions.data()).value;

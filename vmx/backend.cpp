@@ -5,6 +5,7 @@
 #include "arch/x86_64/descriptor_tables.hpp"
 #include "arch/x86_64/msr_numbers.hpp"
 #include "arch/x86_64/speculation.hpp"
+#include "base/init.hpp"
 #include "core/console.hpp"
 #include "core/control_registers.hpp"
 #include "core/exception_merge.hpp"
@@ -100,7 +101,7 @@ void set_bit(Field field, u32 bit, bool value) {
     vmwrite(field, value ? now | bit : now & ~u64{bit});
 }
 
-void enable_vmx(const Capabilities& capabilities) {
+BULKHEAD_INIT void enable_vmx(const Capabilities& capabilities) {
     using namespace msr::feature_control;
     if (capabilities.must_unlock)
         arch::write_msr(msr::IA32_FEATURE_CONTROL, arch::read_msr(msr::IA32_FEATURE_CONTROL) | lock | vmx_outside_smx);
@@ -109,37 +110,37 @@ void enable_vmx(const Capabilities& capabilities) {
 }
 
 /// A region that hardware keeps: its first word is the revision identifier (SDM 3C 25.2).
-void write_revision(u64 frame, u32 revision) {
+BULKHEAD_INIT void write_revision(u64 frame, u32 revision) {
     *reinterpret_cast<volatile u32*>(layout::per_cpu_frames + frame * page_size) = revision;
 }
 
 } // namespace
 
-GuestCpuidParameters Backend::instruction_controls() {
+BULKHEAD_INIT GuestCpuidParameters Backend::instruction_controls() {
     const Result<Capabilities> has = detect();
     return {.invpcid_works = has && has->has(SECONDARY_ENABLE_INVPCID),
             .rdtscp_works = has && has->has(SECONDARY_ENABLE_RDTSCP)};
 }
 
-Result<Capabilities> Backend::detect() {
+BULKHEAD_INIT Result<Capabilities> Backend::detect() {
     const auto host = [](u32 leaf, u32 subleaf) { return arch::cpuid(leaf, subleaf); };
     return decide_capabilities(read_capability_words(host, [](u32 number) { return arch::read_msr(number); }));
 }
 
-SecondStageFormat Backend::second_stage(PagingCapabilities host) {
+BULKHEAD_INIT SecondStageFormat Backend::second_stage(PagingCapabilities host) {
     const Result<Capabilities> capabilities = detect();
     const bool itlb_multihit = capabilities && capabilities->itlb_multihit;
     host.huge_pages = capabilities && capabilities->ept_1gib_pages && !itlb_multihit;
     return {page_format_of<EptFormat>, host, itlb_multihit ? read_write : all_rights};
 }
 
-void Backend::prepare_shared(MsrConditions conditions) {
+BULKHEAD_INIT void Backend::prepare_shared(MsrConditions conditions) {
     for (u32 map = 0; map < msr_maps; ++map)
         encode_vmx_msr_bitmap(msr_bitmaps[map], conditions_of_map(map, conditions));
     io_bitmaps.fill(0xff);
 }
 
-Result<void> Backend::start(const CpuResources& resources) {
+BULKHEAD_INIT Result<void> Backend::start(const CpuResources& resources) {
     const Result<Capabilities> capabilities = detect();
     if (!capabilities)
         return std::unexpected(capabilities.error());
@@ -171,9 +172,9 @@ void Backend::make_current(bool parked) {
     vmptrld(resources_.control + (parked ? parked_frame * page_size : 0));
 }
 
-void Backend::write_host_state() {
+BULKHEAD_INIT void Backend::write_host_state() {
     vmwrite(Field::HOST_CR0, arch::read_cr0());
-    vmwrite(Field::HOST_CR3, arch::read_cr3());
+    vmwrite(Field::HOST_CR3, resources_.host_root.value);
     vmwrite(Field::HOST_CR4, arch::read_cr4());
     vmwrite(Field::HOST_CS_SELECTOR, code_selector);
     for (const Field field : {Field::HOST_SS_SELECTOR, Field::HOST_DS_SELECTOR, Field::HOST_ES_SELECTOR})
@@ -191,7 +192,7 @@ void Backend::write_host_state() {
     vmwrite(Field::HOST_RIP, reinterpret_cast<u64>(vmx_exit));
 }
 
-void Backend::write_controls(u64 root, u16 vpid) {
+BULKHEAD_INIT void Backend::write_controls(u64 root, u16 vpid) {
     vmwrite(Field::PIN_BASED_VM_EXEC_CONTROL, capabilities_.pin);
     vmwrite(Field::CPU_BASED_VM_EXEC_CONTROL, capabilities_.primary);
     vmwrite(Field::SECONDARY_VM_EXEC_CONTROL, capabilities_.secondary);
@@ -217,7 +218,7 @@ void Backend::write_controls(u64 root, u16 vpid) {
     write_host_state();
 }
 
-void Backend::prepare_parked() {
+BULKHEAD_INIT void Backend::prepare_parked() {
     vmclear(resources_.control + parked_frame * page_size);
     make_current(true);
     write_controls(ept_pointer(resources_.parked_root), parked_vpid);
@@ -232,7 +233,7 @@ void Backend::prepare_parked() {
     vmwrite(Field::GUEST_IA32_EFER, 0);
 }
 
-void Backend::prepare_guest() {
+BULKHEAD_INIT void Backend::prepare_guest() {
     vmclear(resources_.control);
     make_current(false);
     write_controls(ept_pointer(resources_.guest_root), guest_vpid);

@@ -6,6 +6,7 @@
 #include <span>
 
 #include "arch/x86_64/instructions.hpp"
+#include "base/init.hpp"
 
 extern "C" const bulkhead::u8 exception_entries[], ignore_interrupt[];
 
@@ -17,16 +18,18 @@ constexpr u64 exception_entry_size = 16; // exceptions.S
 constexpr unsigned first_interrupt = 16; // SDM 3A 11.5.2
 constinit std::array<InterruptGate, exception_count> idt{};
 constinit std::array<InterruptGate, 256> interrupt_idt{};
+constinit GlobalDescriptorTable boot_gdt;
+constinit TaskStateSegment boot_tss;
 } // namespace
 
-void build_gdt(GlobalDescriptorTable& gdt, const TaskStateSegment& tss) {
+BULKHEAD_INIT void build_gdt(GlobalDescriptorTable& gdt, const TaskStateSegment& tss) {
     const u64 base = reinterpret_cast<u64>(&tss);
     const u64 tss_low = (sizeof(TaskStateSegment) - 1) | (base & 0xffffff) << 16 | u64{0x89} << 40 |
                         (base >> 24 & 0xff) << 56; // available 64-bit TSS, present (SDM 3A 7.2.3)
     gdt.entries = {0, 0x00af9b000000ffff, 0x00cf93000000ffff, tss_low, base >> 32};
 }
 
-void build_idt() {
+BULKHEAD_INIT void build_idt() {
     for (unsigned vector = 0; vector < exception_count; ++vector) {
         const u64 handler = reinterpret_cast<u64>(exception_entries) + vector * exception_entry_size;
         idt[vector] = InterruptGate::make(handler, code_selector, 0);
@@ -42,7 +45,7 @@ void load_idt_for_interrupts(bool interrupts) {
 
 u64 idt_base() { return reinterpret_cast<u64>(idt.data()); }
 
-void use_double_fault_stack() {
+BULKHEAD_INIT void use_double_fault_stack() {
     constexpr unsigned double_fault = 8;
     const u64 handler = reinterpret_cast<u64>(exception_entries) + double_fault * exception_entry_size;
     idt[double_fault] = InterruptGate::make(handler, code_selector, 1);
@@ -55,5 +58,9 @@ void load_descriptor_tables(GlobalDescriptorTable& gdt) {
     arch::load_task_register(tss_selector);
     load_idt_for_interrupts(false);
 }
+
+BULKHEAD_INIT void build_boot_gdt() { build_gdt(boot_gdt, boot_tss); }
+
+void load_boot_descriptors() { load_descriptor_tables(boot_gdt); }
 
 } // namespace bulkhead

@@ -60,4 +60,8 @@ void use_double_fault_stack();
 /// Loads GDT, segment registers, TR and IDT on this CPU.
 void load_descriptor_tables(GlobalDescriptorTable& gdt);
 
+/// A GDT and a TSS that are in the image, so that they are there on any page tables.
+void build_boot_gdt();
+void load_boot_descriptors();
+
 } // namespace bulkhead

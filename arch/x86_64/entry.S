@@ -3,7 +3,7 @@
 //
 // Where the hypervisor's own code starts: from the loader on the bootstrap processor, from the trampoline on the others.
 
-    .section .text.entry, "ax"
+    .section .init.entry, "ax"
 
 // In: RDI = BootInfo, interrupts off, the firmware's identity map in the lower half. See boot/boot_info.hpp.
     .globl hypervisor_entry
@@ -27,7 +27,8 @@ ap_entry:
     call    ap_main
     ud2
 
-// void continue_on_stack(u64 cr3, u64 stack, void (*function)(u32), u32 argument): leaves the boot stack for good.
+// void continue_on_stack(u64 cr3, u64 stack, void (*function)(u32), u32 argument): leaves page tables and stack for good.
+    .section .text, "ax"
     .globl continue_on_stack
 continue_on_stack:
     movq    %rdi, %cr3

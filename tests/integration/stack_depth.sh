@@ -35,7 +35,7 @@ assembly='
     ignore_interrupt  48
 '
 # Where a stack begins: on a CPU's own, and on the one in the image.
-private='ap_main run_cpu_of_this_vendor resume_without_guest'
+private='ap_main run_cpu_of_this_vendor enter_run_loop resume_without_guest'
 boot='hv_main call_reset_system'
 
 {
