@@ -47,6 +47,18 @@ PmTimer parse_fadt(Bytes table) {
     return timer;
 }
 
+ResetRegister parse_reset_register(Bytes fadt) {
+    constexpr u32 reset_reg_sup = 1u << 10;
+    constexpr u64 reset_control = 0xcf9;
+    constexpr u8 full_reset = 1u << 3; // ICH9 13.7.5: FULL_RST
+    const GenericAddress at = generic_address(fadt, 116);
+    if ((field<u32>(fadt, 112) & reset_reg_sup) == 0 || at.space != system_io || at.address > 0xffff)
+        return {};
+    const u8 value = field<u8>(fadt, 128);
+    return {.port = static_cast<u16>(at.address),
+            .value = at.address == reset_control ? static_cast<u8>(value & ~full_reset) : value};
+}
+
 HostPhysical parse_hpet(Bytes table) {
     const GenericAddress registers = generic_address(table, 40);
     return {registers.space == system_memory ? registers.address : 0};

@@ -18,6 +18,15 @@ struct PmTimer {
 /// FADT, ACPI 6.5 5.2.9: X_PM_TMR_BLK where it is an I/O port, else PM_TMR_BLK.
 [[nodiscard]] PmTimer parse_fadt(Bytes table);
 
+struct ResetRegister {
+    u16 port = 0; ///< 0: there is none
+    u8 value = 0;
+};
+
+/// FADT, ACPI 6.5 4.8.3.6: RESET_REG and RESET_VALUE where it is an I/O port. For the chipset's register the bit is
+/// left out by which the machine's power would go off for a moment, and with it what memory holds.
+[[nodiscard]] ResetRegister parse_reset_register(Bytes fadt);
+
 /// HPET table, IA-PC HPET 1.0a 3.2.4: the address of the registers, 0 where they are not in memory.
 [[nodiscard]] HostPhysical parse_hpet(Bytes table);
 

@@ -128,6 +128,7 @@ Result<void> Loader::fill_boot_info() {
     info_->handoff = handoff_;
     info_->image = image_;
     info_->pool = pool_;
+    info_->journal = journal_;
     info_->ap_trampoline = trampoline_;
     info_->acpi = machine_.acpi;
     info_->smbios = machine_.smbios;

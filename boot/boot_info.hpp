@@ -71,13 +71,14 @@ struct FramebufferInfo {
 /// What of ACPI matters to the hypervisor.
 struct AcpiInfo {
     HostPhysical rsdp;
-    u32 pm_timer_port = 0;  ///< I/O port; 0: none
-    u32 pm_timer_32bit = 0; ///< 1: the counter has 32 bits, not 24
-    HostPhysical hpet;      ///< 0: none
-    u32 has_8259 = 0;       ///< MADT flag PCAT_COMPAT
-    u32 has_dmar = 0;       ///< a DMAR table is present
-    u32 has_ivrs = 0;       ///< an IVRS table is present
-    u32 reserved = 0;
+    u32 pm_timer_port = 0;   ///< I/O port; 0: none
+    u32 pm_timer_32bit = 0;  ///< 1: the counter has 32 bits, not 24
+    HostPhysical hpet;       ///< 0: none
+    u32 has_8259 = 0;        ///< MADT flag PCAT_COMPAT
+    u32 has_dmar = 0;        ///< a DMAR table is present
+    u32 has_ivrs = 0;        ///< an IVRS table is present
+    u16 reset_port = 0;      ///< FADT: I/O port of the reset register; 0: none
+    u16 reset_value = 0;     ///< what resets the machine there, and leaves its memory alone
     HostPhysical local_apic; ///< MADT, with its address override applied
 };
 
@@ -182,7 +183,8 @@ struct BootInfo {
     u32 debug_needless_intercept = 0; ///< for the test that proves that exit counters can fail
     WhenOff when_off = WhenOff::PowerOff;
     OnPanic on_panic = OnPanic::Halt;
-    PhysicalRange journal; ///< for what is to survive a warm reset; size 0: there is none
+    PhysicalRange
+        journal; ///< a ring of JournalEntry (core/journal.hpp), as a warm reset left it; size 0: there is none
 
     u64 reserved[8]{};
 };

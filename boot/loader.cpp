@@ -21,6 +21,9 @@ constexpr std::string_view configuration_file = "bulkhead.toml";
 /// What the firmware and the hand-off area may still need when guests have got their memory.
 constexpr u64 reserve_size = 8 * MiB;
 
+/// 256 lines.
+constexpr u64 journal_size = 64 * KiB;
+
 /// As the hypervisor will find (vmx/capabilities.hpp).
 bool needs_spare_tables() {
     const auto host = [](u32 leaf, u32 subleaf) { return arch::cpuid(leaf, subleaf); };
@@ -116,7 +119,24 @@ Result<void> Loader::parse_configuration() {
     return refuse_configuration();
 }
 
+/// Where it was at the boot before: at an address that does not depend on anything, above what OVMF uses of memory
+/// before it looks for a boot entry. Who loses the records of a boot still has a machine that works.
+void Loader::take_journal() {
+    constexpr u64 candidates[] = {64 * MiB, 128 * MiB, 256 * MiB, 512 * MiB, GiB};
+    for (const u64 address : candidates) {
+        if (!memory_.take_at({address}, journal_size))
+            continue;
+        journal_ = {{address}, journal_size};
+        // What the firmware may have put there long ago must not come out of a cache later.
+        for (u64 offset = 0; offset < journal_size; offset += arch::cache_line_size)
+            arch::flush_cache_line(at_physical<u8>({address + offset}));
+        return;
+    }
+    firmware_.console.say("there is no memory for the journal: what happens now is forgotten at a reset");
+}
+
 Result<void> Loader::take_own_memory() {
+    take_journal();
     u64 guest_bytes = 0;
     for (const GuestConfig& guest : loaded_.configuration.guests)
         guest_bytes += guest.memory.value;

@@ -50,6 +50,7 @@ private:
     Result<void> read_configuration();
     Result<void> parse_configuration();
     Result<void> take_own_memory();
+    void take_journal();
     Result<void> take_file_memory();
     Result<void> place_guests();
     Result<void> read_files();
@@ -93,6 +94,7 @@ private:
     ElfImage elf_;
     PhysicalRange image_;
     PhysicalRange pool_;
+    PhysicalRange journal_;
     HostPhysical trampoline_;
 
     PhysicalRange handoff_;

@@ -75,6 +75,9 @@ Result<void> read_optional_tables(const Firmware& firmware, const IdentityMap& m
         const acpi::PmTimer timer = acpi::parse_fadt(*fadt);
         facts.acpi.pm_timer_port = timer.port;
         facts.acpi.pm_timer_32bit = timer.has_32_bits;
+        const acpi::ResetRegister reset = acpi::parse_reset_register(*fadt);
+        facts.acpi.reset_port = reset.port;
+        facts.acpi.reset_value = reset.value;
     }
     if (const auto hpet = find_table(memory, roots, "HPET"))
         facts.acpi.hpet = acpi::parse_hpet(*hpet);

@@ -117,7 +117,7 @@ TableBuilder AddressSpaces::table_at(const Result<HostPhysical>& root) const {
     return {{page_format_of<HostFormat>, capabilities_}, *frames_, root};
 }
 
-Result<void> AddressSpaces::create(PhysicalRange shared, PhysicalRange handoff) {
+Result<void> AddressSpaces::create(PhysicalRange shared, PhysicalRange handoff, PhysicalRange journal) {
     TableBuilder table({page_format_of<HostFormat>, capabilities_}, *frames_);
     const auto map_section = [&](const u8* start, const u8* end, Rights rights) {
         table.map(reinterpret_cast<u64>(start), image_physical(start), static_cast<u64>(end - start), {rights});
@@ -129,6 +129,8 @@ Result<void> AddressSpaces::create(PhysicalRange shared, PhysicalRange handoff) 
     table.unmap(reinterpret_cast<u64>(boot_stack_guard), page_size);
     table.map(layout::handoff, handoff.start, handoff.size, {read_only});
     table.map(layout::shared, shared.start, shared.size, {read_write});
+    if (journal.size != 0)
+        table.map(layout::journal, journal.start, journal.size, {read_write});
     common_ = with_init_ = table.root().value_or(HostPhysical{});
     return table.done();
 }

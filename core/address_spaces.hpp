@@ -29,9 +29,9 @@ public:
     /// `image`: where the loader put the hypervisor's image.
     AddressSpaces(PhysicalRange image, FrameAllocator& frames, PagingCapabilities capabilities);
 
-    /// Starts with the image, each section with its own rights, `shared` at layout::shared and `handoff` at
-    /// layout::handoff.
-    Result<void> create(PhysicalRange shared, PhysicalRange handoff);
+    /// Starts with the image, each section with its own rights, `shared` at layout::shared, `handoff` at
+    /// layout::handoff and `journal`, unless it is empty, at layout::journal.
+    Result<void> create(PhysicalRange shared, PhysicalRange handoff, PhysicalRange journal);
     /// Makes device registers reachable at layout::mmio + address.
     Result<void> map_device(HostPhysical address, u64 size);
 

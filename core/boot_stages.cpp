@@ -11,6 +11,7 @@
 #include "arch/x86_64/msr_numbers.hpp"
 #include "core/console.hpp"
 #include "core/failure.hpp"
+#include "core/journal.hpp"
 #include "core/local_apic_of_cpu.hpp"
 #include "core/machine.hpp"
 #include "core/service.hpp"
@@ -75,6 +76,13 @@ void start_console() {
     Log() << "hypervisor " << version << ", text " << static_cast<u64>(text_end - text_start) / KiB << " KiB, and "
           << static_cast<u64>(init_end - init_start) / KiB << " KiB while booting, " << machine.boot.cpus.count
           << " CPUs, " << machine.boot.guests.count << " guests";
+}
+
+void open_journal() {
+    journal.attach(
+        {reinterpret_cast<JournalEntry*>(layout::journal), machine.boot.journal.size / sizeof(JournalEntry)});
+    journal.replay([](std::string_view line) { Log() << "before the last reset: " << line; });
+    journal.clear();
 }
 
 void prepare_exceptions() {

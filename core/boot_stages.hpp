@@ -18,6 +18,8 @@ namespace bulkhead {
 /// Copies what the loader handed over, after a look at magic, version and size.
 void take_boot_info(const BootInfo& handed_over);
 void start_console();
+/// Says what the boot before this one left in the journal, and empties it for this one.
+void open_journal();
 /// From here on an exception of the hypervisor's own is printed.
 void prepare_exceptions();
 

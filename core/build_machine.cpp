@@ -35,7 +35,7 @@ Result<void> MachineBuilder::take_over_memory() {
     if (!shared)
         return std::unexpected(shared.error());
     shared_ = {*shared, shared_size()};
-    if (auto r = spaces_.create(shared_, machine.boot.handoff); !r)
+    if (auto r = spaces_.create(shared_, machine.boot.handoff, machine.boot.journal); !r)
         return r;
     for (const IoApicInfo& io_apic : std::span(reinterpret_cast<const IoApicInfo*>(machine.boot.io_apics.address.value),
                                                machine.boot.io_apics.count))
@@ -165,7 +165,8 @@ Result<void> MachineBuilder::build_tables(const SecondStageFormat& second_stage)
 void MachineBuilder::seal() {
     frames_.seal();
     machine.second_stage_tables = second_stage_bytes_;
-    machine.memory_kept = frames_.used() - second_stage_bytes_ + machine.boot.image.size + machine.boot.handoff.size;
+    machine.memory_kept = frames_.used() - second_stage_bytes_ + machine.boot.image.size + machine.boot.handoff.size +
+                          machine.boot.journal.size;
 }
 
 } // namespace bulkhead

@@ -8,6 +8,7 @@
 #include "base/init.hpp"
 #include "base/spinlock.hpp"
 #include "core/failure.hpp"
+#include "core/journal.hpp"
 #include "core/machine.hpp"
 #include "drivers/serial.hpp"
 
@@ -150,6 +151,7 @@ void flush() {
 bool holds_lock() { return log_lock.is_held_by(lock_owner()); }
 
 void emergency(std::string_view line) {
+    journal.add(line);
     if (!present)
         return;
     write_now("\r\nbulkhead: ");
@@ -161,3 +163,5 @@ void emergency(std::string_view line) {
 
 bulkhead::Log::Log() = default;
 bulkhead::Log::~Log() { console::print(view()); }
+bulkhead::Record::Record() = default;
+bulkhead::Record::~Record() { journal.add(view()); }

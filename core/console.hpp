@@ -44,4 +44,11 @@ public:
     ~Log();
 };
 
+/// A line that the next boot prints again (core/journal.hpp).
+class Record : public Log {
+public:
+    Record();
+    ~Record();
+};
+
 } // namespace bulkhead

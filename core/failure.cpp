@@ -33,17 +33,17 @@ std::string_view name_of(StopReason reason) {
 
 void print_failure(const Vcpu& vcpu, const FailureRecord& record, const Registers& registers) {
     const std::string_view guest = vcpu.guest->name;
-    Log() << "guest " << guest << " vCPU " << vcpu.id << " stopped at RIP " << Hex{record.rip, 16} << ": "
-          << record.what << " (" << Hex{record.value} << ")";
+    Record() << "guest " << guest << " vCPU " << vcpu.id << " stopped at RIP " << Hex{record.rip, 16} << ": "
+             << record.what << " (" << Hex{record.value} << ")";
     const bool as_saved = record.reason == ExitReason::TripleFault; // the processor state is not architectural then
-    Log() << "guest " << guest << ": exit " << exit_reason_names[static_cast<u32>(record.reason)] << ", code "
-          << Hex{record.raw[0]} << " " << Hex{record.raw[1]} << " " << Hex{record.raw[2]}
-          << (as_saved ? "; registers as saved at the shutdown" : "");
-    Log() << "guest " << guest << ": cr0 " << Hex{record.paging.cr0} << " cr3 " << Hex{record.paging.cr3} << " cr4 "
-          << Hex{record.paging.cr4} << " efer " << Hex{record.paging.efer} << " rflags " << Hex{record.paging.rflags}
-          << " cpl " << u32{record.paging.cpl};
+    Record() << "guest " << guest << ": exit " << exit_reason_names[static_cast<u32>(record.reason)] << ", code "
+             << Hex{record.raw[0]} << " " << Hex{record.raw[1]} << " " << Hex{record.raw[2]}
+             << (as_saved ? "; registers as saved at the shutdown" : "");
+    Record() << "guest " << guest << ": cr0 " << Hex{record.paging.cr0} << " cr3 " << Hex{record.paging.cr3} << " cr4 "
+             << Hex{record.paging.cr4} << " efer " << Hex{record.paging.efer} << " rflags " << Hex{record.paging.rflags}
+             << " cpl " << u32{record.paging.cpl};
     for (u32 first = 0; first < Registers::count; first += registers_per_line) {
-        Log line;
+        Record line;
         line << "guest " << guest << ":";
         for (u32 i = first; i < first + registers_per_line; ++i)
             line << " " << register_names[i] << " " << Hex{registers.gpr[i], 16};

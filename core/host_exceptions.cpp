@@ -10,6 +10,7 @@
 #include "core/cpu.hpp"
 #include "core/failure.hpp"
 #include "core/machine.hpp"
+#include "core/reset.hpp"
 #include "core/resume.hpp"
 #include "core/run_cpu_steps.hpp"
 
@@ -46,7 +47,11 @@ void print_registers(const ExceptionFrame& frame) {
     describe(line, frame);
     console::emergency(line.view());
     print_registers(frame);
-    console::emergency("hypervisor: something shared may be damaged; this core stops");
+    const bool reboots = machine.boot.on_panic == OnPanic::Reboot;
+    console::emergency(reboots ? "hypervisor: something shared may be damaged; the machine reboots"
+                               : "hypervisor: something shared may be damaged; this core stops");
+    if (reboots)
+        reset_machine();
     stop_this_cpu();
 }
 
@@ -70,13 +75,14 @@ extern "C" void handle_exception(const ExceptionFrame& frame) {
         fail_machine(frame);
     cpu.in_failure = true;
     {
-        Log line;
+        Record line;
         line << "guest " << guest->name << " vCPU " << cpu.core->id
              << " stopped: a fault of the hypervisor while it served it";
     }
-    Line<160> line;
-    describe(line, frame);
-    console::print(line.view());
+    {
+        Record line;
+        describe(line, frame);
+    }
     // The stack below is given up: the core goes on in its run loop, without its guest.
     continue_on_stack(arch::read_cr3(), layout::per_cpu_stack + layout::per_cpu_stack_size, resume_without_guest,
                       cpu.index);

@@ -90,6 +90,7 @@ extern "C" [[noreturn]] BULKHEAD_INIT void hv_main(const BootInfo& handed_over) 
     decide_vendor(reason_against(svm::Backend::detect()), reason_against(vmx::Backend::detect()));
     MachineBuilder builder(machine.boot);
     or_halt("memory", builder.take_over_memory());
+    open_journal();
     or_halt("guests", builder.create_objects());
     calibrate_clocks();
     or_halt("page tables", builder.build_tables(prepare_vendor(paging_capabilities())));

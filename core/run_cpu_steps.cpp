@@ -98,7 +98,7 @@ BULKHEAD_INIT void wait_for_go(Cpu& cpu) {
 bool on_private_stack(u64 stack) { return stack >= layout::per_cpu && stack < layout::per_cpu_end; }
 
 BULKHEAD_INIT void halt_boot(std::string_view what, const Error& error) {
-    Log() << "not started: " << what << ": " << error.what << " (" << Hex{error.value} << ")";
+    Record() << "not started: " << what << ": " << error.what << " (" << Hex{error.value} << ")";
     for (;;) {
         arch::cli();
         arch::hlt();

@@ -31,6 +31,9 @@ inline constexpr u64 handoff = 0xffffffffd0000000;
 /// Objects of all guests that more than one CPU needs: guests, rings, counters.
 inline constexpr u64 shared = 0xffffffffe0000000;
 
+/// The journal (core/journal.hpp), where there is one.
+inline constexpr u64 journal = 0xfffffffff0000000;
+
 /// Device registers of the hypervisor's own devices, uncached: physical address + mmio.
 inline constexpr u64 mmio = 0xffffa00000000000;
 

@@ -38,6 +38,28 @@ TEST_CASE("FADT: the PM timer by the old field and by the new one") {
     CHECK(acpi::parse_fadt(AcpiBuilder("FACP").table()).port == 0);
 }
 
+TEST_CASE("FADT: the reset register is an I/O port, and memory outlives it") {
+    constexpr u64 flags = 112;
+    constexpr u64 space = 116;
+    constexpr u64 address = 120;
+    constexpr u64 value = 128;
+    AcpiBuilder table = fadt(276);
+    table.put(flags, 1u << 10, 4).put(space, 1, 1).put(address, 0x604, 8).put(value, 0x0f, 1);
+    CHECK(acpi::parse_reset_register(table.table()).port == 0x604);
+    CHECK(acpi::parse_reset_register(table.table()).value == 0x0f);
+    table.put(address, 0xcf9, 8); // there it is FULL_RST, RST_CPU, SYS_RST
+    CHECK(acpi::parse_reset_register(table.table()).port == 0xcf9);
+    CHECK(acpi::parse_reset_register(table.table()).value == 0x07);
+
+    table.put(address, 0x1'0000'0cf9, 8);
+    CHECK(acpi::parse_reset_register(table.table()).port == 0);
+    table.put(address, 0xcf9, 8).put(space, 0, 1); // in memory
+    CHECK(acpi::parse_reset_register(table.table()).port == 0);
+    table.put(space, 1, 1).put(flags, 0, 4); // not there
+    CHECK(acpi::parse_reset_register(table.table()).port == 0);
+    CHECK(acpi::parse_reset_register(fadt(116).put(flags, 1u << 10, 4).table()).port == 0);
+}
+
 TEST_CASE("HPET: registers in memory only") {
     AcpiBuilder builder("HPET");
     builder.u32v(0x8086'a201).u8s({0, 64, 0, 0}).u64v(0xfed0'0000).u8s({0}).u16v(128).u8s({0});
