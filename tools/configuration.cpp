@@ -146,6 +146,9 @@ CheckedConfiguration read_configuration(const std::filesystem::path& path) {
     if (!load_configuration(text, files, nullptr, loaded) && loaded.diagnostics.empty())
         result.errors.push_back(path.string() + ": error: the configuration cannot be used");
 
+    const HypervisorConfig& hypervisor = loaded.configuration.hypervisor;
+    result.reboots = hypervisor.when_off.value == static_cast<u64>(WhenOff::Reboot) ||
+                     hypervisor.on_panic.value == static_cast<u64>(OnPanic::Reboot);
     unsigned counted = 0;
     // CPU numbers begin at 0, and those of the lists and of service-cpu must be there.
     const Located<u64>& service = loaded.configuration.hypervisor.service_cpu;
@@ -188,6 +191,7 @@ MachineOptions fitting_machine(const CheckedConfiguration& configuration) {
     MachineOptions options;
     options.cpus = configuration.cpus + 1;
     options.memory_mib = static_cast<unsigned>(std::max<u64>(needed, 2048));
+    options.goes_on_after_reset = configuration.reboots;
     return options;
 }
 

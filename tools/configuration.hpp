@@ -21,6 +21,7 @@ struct CheckedConfiguration {
     std::vector<ImageFile> files;    ///< what the guests need
     unsigned cpus = 0;               ///< how many the machine must have
     u64 memory = 0;                  ///< bytes of all guests
+    bool reboots = false;            ///< it may want the machine to reset
 };
 
 /// Throws Failure if the file itself cannot be read.

@@ -37,7 +37,8 @@ struct MachineOptions {
     unsigned cpus = 2;
     unsigned threads_per_core = 1; ///< divides `cpus`
     unsigned memory_mib = 2048;
-    bool virtualization = true;      ///< false, on an emulated machine: the CPU has none
+    bool virtualization = true;       ///< false, on an emulated machine: the CPU has none
+    bool goes_on_after_reset = false; ///< else a reset is the end of the run
     bool count_instructions = false; ///< the TSC advances by one for each instruction: deterministic, slow; for one CPU
 };
 

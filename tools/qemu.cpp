@@ -47,7 +47,9 @@ EmulatorCommand command(MachineKind machine, const MachineOptions& options, cons
     append(command, {"-drive", "if=pflash,unit=1,format=raw,file=variables.fd"});
     append(command, {"-drive", "if=none,id=stick,format=raw,file=/tmp/disk.img"});
     append(command, {"-device", "qemu-xhci", "-device", "usb-storage,drive=stick,bootindex=0"});
-    append(command, {"-display", "none", "-vga", "std", "-monitor", "none", "-no-reboot"});
+    append(command, {"-display", "none", "-vga", "std", "-monitor", "none"});
+    if (!options.goes_on_after_reset)
+        append(command, {"-no-reboot"});
     append(command, {"-chardev", "stdio,id=com1,signal=off", "-serial", "chardev:com1"});
     append(command, {"-D", "emulator.log", "-trace", "qemu_system_shutdown_request"});
     return {.command = command, .com1 = Child::Streams::Pipes};

@@ -76,6 +76,7 @@ int run_configuration(const std::filesystem::path& file, MachineKind machine, Ma
     const MachineOptions fitting = fitting_machine(configuration);
     options.cpus = options.cpus == 0 ? fitting.cpus : options.cpus;
     options.memory_mib = options.memory_mib == 0 ? fitting.memory_mib : options.memory_mib;
+    options.goes_on_after_reset = fitting.goes_on_after_reset;
 
     const EndingSignals signals; // the folder must not outlive us
     const TemporaryFolder folder;

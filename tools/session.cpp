@@ -78,7 +78,7 @@ private:
     /// Now and then: for some machines a log has to be read.
     bool has_reset_meanwhile() {
         constexpr std::chrono::seconds interval(2);
-        if (Clock::now() - last_look_ < interval)
+        if (plan_.options.goes_on_after_reset || Clock::now() - last_look_ < interval)
             return false;
         last_look_ = Clock::now();
         return has_reset(plan_.machine, plan_.folder);
