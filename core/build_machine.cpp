@@ -43,6 +43,9 @@ Result<void> MachineBuilder::take_over_memory() {
             return r;
     if (auto r = spaces_.map_device(machine.boot.acpi.local_apic, page_size); !r)
         return r;
+    if (machine.boot.acpi.hpet.value != 0)
+        if (auto r = spaces_.map_device(machine.boot.acpi.hpet, page_size); !r)
+            return r;
     const Result<HostPhysical> root = spaces_.make_boot_root({arch::read_cr3()});
     if (!root)
         return std::unexpected(root.error());

@@ -89,6 +89,7 @@ struct Guest {
     std::atomic<bool> eoi_exits{false}; ///< the vCPUs' EOIs are to exit: the I/O APIC wants them
     std::atomic<u32> running_vcpus{0};  ///< those that are not off
     std::atomic<StopReason> stop_reason{StopReason::None};
+    std::atomic<u64> deadline{0}; ///< TSC, of the timeout that is pending; 0: none. rearm_clock() follows
 };
 
 } // namespace bulkhead

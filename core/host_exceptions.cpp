@@ -6,6 +6,7 @@
 #include "arch/x86_64/entry.hpp"
 #include "arch/x86_64/exceptions.hpp"
 #include "arch/x86_64/instructions.hpp"
+#include "core/clock.hpp"
 #include "core/console.hpp"
 #include "core/cpu.hpp"
 #include "core/failure.hpp"
@@ -71,7 +72,7 @@ extern "C" void handle_exception(const ExceptionFrame& frame) {
     Cpu& cpu = this_cpu();
     Guest* guest = cpu.core->guest;
     if (cpu.in_failure || guest == nullptr || cpu.core->activity.load() != Activity::Active ||
-        guest->devices_lock.is_held_by(lock_owner()) || console::holds_lock())
+        guest->devices_lock.is_held_by(lock_owner()) || console::holds_lock() || holds_clock_lock())
         fail_machine(frame);
     cpu.in_failure = true;
     {

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "core/backend.hpp"
+#include "core/clock.hpp"
 #include "core/console.hpp"
 #include "core/control_access.hpp"
 #include "core/cpu.hpp"
@@ -234,6 +235,8 @@ private:
             backend_.set_eoi_exits(core_.guest->eoi_exits.load());
         if ((requests & request_nmi) != 0 && is_active())
             backend_.raise_guest_nmi();
+        if (clock_rings(core_))
+            expire_timeouts();
         if (cpu_.index == machine.service_cpu) {
             console::serve();
             if ((requests & request_power_off) != 0) {

@@ -6,29 +6,46 @@
 #include "arch/x86_64/entry.hpp"
 #include "arch/x86_64/instructions.hpp"
 #include "base/init.hpp"
+#include "core/clock.hpp"
 #include "core/console.hpp"
 #include "core/cpu.hpp"
 #include "core/local_apic_of_cpu.hpp"
 #include "core/machine.hpp"
-#include "drivers/io_apic.hpp"
 
 namespace bulkhead {
 
 namespace {
 
+constinit Spinlock io_apic_lock; // of all: console and clock, and an index that selects the register
+
 /// The UART's interrupt becomes an edge NMI of the service CPU: it costs nothing until a key is pressed.
 BULKHEAD_INIT Result<void> route_uart(u32 apic_id) {
-    const std::span<const IoApicInfo> io_apics = handed(machine.boot.io_apics);
-    const drivers::IsaInterrupt interrupt =
-        drivers::find_isa_interrupt(machine.boot.console_irq, handed(machine.boot.overrides));
-    const std::optional<drivers::IoApicPin> pin = drivers::find_io_apic_pin(interrupt.gsi, io_apics);
-    if (!pin)
-        return fail("no I/O APIC has the console's interrupt", interrupt.gsi);
-    arch::DeviceRegisters registers(io_apics[pin->io_apic].address);
-    return drivers::IoApic(registers).route_nmi(pin->pin, apic_id, interrupt.active_low);
+    const Result<NmiPin> pin =
+        find_nmi_pin(drivers::find_isa_interrupt(machine.boot.console_irq, handed(machine.boot.overrides)));
+    return pin ? route_nmi(*pin, apic_id) : std::unexpected(pin.error());
 }
 
 } // namespace
+
+BULKHEAD_INIT Result<NmiPin> find_nmi_pin(const drivers::IsaInterrupt& interrupt) {
+    const std::span<const IoApicInfo> io_apics = handed(machine.boot.io_apics);
+    const std::optional<drivers::IoApicPin> pin = drivers::find_io_apic_pin(interrupt.gsi, io_apics);
+    if (!pin)
+        return fail("no I/O APIC has this interrupt", interrupt.gsi);
+    return NmiPin{io_apics[pin->io_apic].address, pin->pin, interrupt.active_low};
+}
+
+Result<void> route_nmi(const NmiPin& pin, u32 apic_id) {
+    const LockGuard lock(io_apic_lock, lock_owner());
+    arch::DeviceRegisters registers(pin.io_apic);
+    return drivers::IoApic(registers).route_nmi(pin.pin, apic_id, pin.active_low);
+}
+
+Result<void> mask_nmi(const NmiPin& pin) {
+    const LockGuard lock(io_apic_lock, lock_owner());
+    arch::DeviceRegisters registers(pin.io_apic);
+    return drivers::IoApic(registers).mask(pin.pin);
+}
 
 BULKHEAD_INIT u32 choose_service_cpu() {
     if (machine.boot.service_cpu < machine.cores.size())
@@ -40,6 +57,7 @@ BULKHEAD_INIT u32 choose_service_cpu() {
 }
 
 BULKHEAD_INIT void start_service() {
+    start_clock();
     if (machine.boot.console_port == 0)
         return;
     if (const Result<void> routed = route_uart(this_cpu().apic_id); !routed)

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "base/result.hpp"
+#include "drivers/io_apic.hpp"
 
 namespace bulkhead {
 
@@ -10,7 +11,19 @@ namespace bulkhead {
 /// guest's first. Guests that share the machine fully lose a little of that core.
 u32 choose_service_cpu();
 
-/// On the service CPU, once all is built: from here on the console is served by interrupts.
+/// On the service CPU, once all is built: from here on the console is served by interrupts, and the clock runs.
 void start_service();
+
+/// A pin of an I/O APIC whose edges are NMIs of ours.
+struct NmiPin {
+    HostPhysical io_apic; ///< its registers
+    u32 pin = 0;
+    bool active_low = false;
+};
+/// Where an interrupt arrives. While booting.
+Result<NmiPin> find_nmi_pin(const drivers::IsaInterrupt& interrupt);
+/// To the CPU with that physical APIC ID, at most 254; or to none. Any CPU. Errors: the I/O APIC has no such pin.
+Result<void> route_nmi(const NmiPin& pin, u32 apic_id);
+Result<void> mask_nmi(const NmiPin& pin);
 
 } // namespace bulkhead

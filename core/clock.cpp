@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Bulkhead authors
+#include "core/clock.hpp"
+
+#include <algorithm>
+
+#include "arch/x86_64/hardware.hpp"
+#include "base/init.hpp"
+#include "core/console.hpp"
+#include "core/cpu.hpp"
+#include "core/machine.hpp"
+#include "core/service.hpp"
+#include "drivers/hpet.hpp"
+#include "drivers/pit.hpp"
+
+namespace bulkhead {
+
+namespace {
+
+enum class Timer : u8 { None, Hpet, Pit };
+constexpr u32 nobody = ~0u;
+constexpr u64 longest_step = 4000; // milliseconds: its ticks of the TSC times Hz are 64 bits
+
+constinit Spinlock clock_lock; // of the devices too, once one is taken
+constinit arch::DeviceRegisters hpet_registers;
+constinit arch::CpuPorts ports;
+constinit drivers::Hpet hpet(hpet_registers);
+constinit drivers::Pit pit(ports);
+constinit Timer timer BULKHEAD_GUARDED_BY(clock_lock){};
+constinit NmiPin pin BULKHEAD_GUARDED_BY(clock_lock);
+constinit std::atomic<u32> rings_for{nobody}; // the CPU; read without the lock
+
+BULKHEAD_INIT Result<NmiPin> find_masked(const drivers::IsaInterrupt& interrupt) {
+    const Result<NmiPin> found = find_nmi_pin(interrupt);
+    if (found)
+        if (const Result<void> masked = mask_nmi(*found); !masked)
+            return std::unexpected(masked.error());
+    return found;
+}
+
+BULKHEAD_INIT Result<NmiPin> start_hpet() {
+    if (machine.boot.acpi.hpet.value == 0)
+        return fail("HPET: ACPI tells of none");
+    pit.stop(); // its pin may be the one that the HPET takes
+    hpet_registers = arch::DeviceRegisters(machine.boot.acpi.hpet);
+    const u32 console_gsi = drivers::find_isa_interrupt(machine.boot.console_irq, handed(machine.boot.overrides)).gsi;
+    const Result<u32> gsi = hpet.start(~(console_gsi < 32 ? 1u << console_gsi : 0));
+    return gsi ? find_masked({.gsi = *gsi}) : std::unexpected(gsi.error());
+}
+
+BULKHEAD_INIT Result<NmiPin> start_pit() {
+    const Result<void> started = pit.start();
+    return started ? find_masked(drivers::find_isa_interrupt(0, handed(machine.boot.overrides)))
+                   : std::unexpected(started.error());
+}
+
+template <class T> void rearm(T& device) BULKHEAD_REQUIRES(clock_lock) {
+    u64 earliest = 0;
+    const Vcpu* core = nullptr;
+    for (const Guest& guest : machine.guests)
+        if (const u64 deadline = guest.deadline.load(); deadline != 0 && (core == nullptr || deadline < earliest)) {
+            earliest = deadline;
+            core = guest.vcpus[0];
+        }
+    rings_for.store(nobody);
+    device.stop();
+    if (core == nullptr) {
+        static_cast<void>(mask_nmi(pin)); // start_clock() has seen that it is there
+        return;
+    }
+    if (!core->present || core->apic_id > 254) // what an I/O APIC can reach
+        core = &machine.cores[machine.service_cpu];
+    rings_for.store(core->cpu);
+    static_cast<void>(route_nmi(pin, core->apic_id));
+    const u64 now = arch::read_tsc();
+    const u64 left = std::min(earliest > now ? earliest - now : 0, longest_step * machine.tsc_khz);
+    device.arm(left * device.hz() / (machine.tsc_khz * 1000) + 1);
+}
+
+} // namespace
+
+BULKHEAD_INIT void start_clock() {
+    Timer chosen = Timer::Hpet;
+    Result<NmiPin> found = start_hpet();
+    if (!found) {
+        chosen = Timer::Pit;
+        found = start_pit();
+    }
+    if (!found) {
+        Log() << "timeouts do not work: " << found.error().what << " (" << Hex{found.error().value} << ")";
+        return;
+    }
+    Log() << "timeouts by the " << (chosen == Timer::Hpet ? "HPET" : "PIT") << ", pin " << found->pin;
+    {
+        const LockGuard lock(clock_lock, lock_owner());
+        timer = chosen;
+        pin = *found;
+    }
+    rearm_clock(); // some may be pending
+}
+
+void rearm_clock() {
+    const LockGuard lock(clock_lock, lock_owner());
+    if (timer == Timer::Hpet)
+        rearm(hpet);
+    else if (timer == Timer::Pit)
+        rearm(pit);
+}
+
+bool clock_rings(const Vcpu& core) {
+    if (rings_for.load(std::memory_order_relaxed) != core.cpu) [[likely]]
+        return false;
+    const LockGuard lock(clock_lock, lock_owner());
+    if (rings_for.load() != core.cpu || !(timer == Timer::Hpet ? hpet.has_rung() : pit.has_rung()))
+        return false; // another signal
+    rings_for.store(nobody);
+    return true;
+}
+
+bool holds_clock_lock() { return clock_lock.is_held_by(lock_owner()); }
+
+void expire_timeouts() {
+    const u64 now = arch::read_tsc();
+    for (Guest& guest : machine.guests)
+        if (u64 deadline = guest.deadline.load();
+            deadline != 0 && deadline <= now && guest.deadline.compare_exchange_strong(deadline, 0))
+            Log() << "guest " << guest.name << ": a timeout";
+    rearm_clock();
+}
+
+} // namespace bulkhead

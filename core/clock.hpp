@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Bulkhead authors
+//
+// Timeouts. Every core and every local timer is a guest's, and an idle guest never exits: so a timer of the machine's
+// interrupts by NMI, while a timeout is pending and at no other time.
+#pragma once
+
+#include "core/guest.hpp"
+
+namespace bulkhead {
+
+/// On the service CPU, while booting: takes the HPET, else the PIT. Without either timeouts do not work.
+void start_clock();
+
+/// A deadline (Guest::deadline) has changed, or has come: from here on the clock rings for the earliest that there is,
+/// on that guest's first core, or never. Perhaps early: a long time is done in steps. Any CPU; it takes no lock of a
+/// guest's.
+void rearm_clock();
+
+/// Whether the clock has rung for this core, once for each time. Who is told handles what is due and rearms it.
+[[nodiscard]] bool clock_rings(const Vcpu& core);
+
+/// Whether this CPU is just arming it: a failure then has left it half armed.
+[[nodiscard]] bool holds_clock_lock();
+
+/// What is due is over; then rearms the clock.
+void expire_timeouts();
+
+} // namespace bulkhead
