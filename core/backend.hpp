@@ -11,6 +11,7 @@
 #include "core/guest.hpp"
 #include "core/guest_operand.hpp"
 #include "core/guest_page_walk.hpp"
+#include "core/msr_policy.hpp"
 #include "core/vm_exit.hpp"
 #include "mm/address.hpp"
 
@@ -99,8 +100,8 @@ concept Backend = requires(B& backend, const B& constant, EntryState entry, Gues
     { constant.cr3() } -> std::same_as<u64>;
     { backend.set_cr2(value) } -> std::same_as<void>;
     { backend.set_tsc_offset(value) } -> std::same_as<void>;
-    /// Whether the guest's writes of EOI exit where it has an x2APIC.
-    { backend.set_eoi_exits(true) } -> std::same_as<void>;
+    /// Of the x2APIC's MSRs.
+    { backend.set_apic_exits(ApicExits::Eoi) } -> std::same_as<void>;
 };
 
 } // namespace bulkhead

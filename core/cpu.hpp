@@ -17,6 +17,7 @@ namespace bulkhead {
 struct VcpuState {
     GuestCpuid cpuid;
     VirtualApic apic;
+    std::span<Vcpu* const> receivers; ///< of IPIs by the ICR's MSR: the guest's vCPUs, but none unless in x2APIC mode
     MsrState msrs;
     ReportedMsrs reported_msrs;
     u64 cr0_guest_bits = 0; ///< CR0.CD and NW as the guest set them; the real ones stay 0

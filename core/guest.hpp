@@ -54,6 +54,7 @@ struct alignas(64) Vcpu {
     std::atomic<bool> ready{false}; ///< the core has started and built what it has to
     std::atomic<Activity> activity{Activity::Off};
     std::atomic<u8> start_up_vector{0}; ///< of the last start-up IPI: it starts at this page
+    std::atomic<u16> xapic_address{0};  ///< VirtualApic::address()
     /// Written by its own core only, by plain increments; read by anyone.
     std::array<u64, exit_reason_count> exits{};
     u64 unknown_msrs = 0; ///< accesses refused with #GP

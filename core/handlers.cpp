@@ -34,7 +34,9 @@ void deliver_messages(Guest& guest) BULKHEAD_REQUIRES(guest.devices_lock) {
         const InterruptCommand command{.vector = message->vector,
                                        .mode = static_cast<InterruptCommand::Mode>(message->delivery_mode),
                                        .logical = message->logical,
-                                       .destination = message->destination == 0xff ? ~0u : message->destination};
+                                       .destination = message->destination == 0xff ? ~0u : message->destination,
+                                       .xapic =
+                                           (guest.vcpus[0]->xapic_address.load() & xapic_address::xapic_mode) != 0};
         // An APIC's own messages have no sender that a shorthand could mean: the first vCPU stands for it.
         if (send_command(*guest.vcpus[0], command))
             kick(*guest.vcpus[0], request_nmi);
@@ -100,6 +102,10 @@ void send_init(Vcpu& target) {
     begin_stop(*target.guest, StopReason::Reset, nullptr);
 }
 
+/// SDM 3A 11.4.1: registers of 32 bits, 16 bytes apart; other accesses do nothing here.
+bool is_register(GuestPhysical address, unsigned size) { return address.value % 16 == 0 && size == 4; }
+u32 register_number(GuestPhysical address) { return 0x800 + static_cast<u32>(address - guest_layout::local_apic) / 16; }
+
 } // namespace
 
 u32 read_device_port(Guest& guest, u16 port, u32 size) {
@@ -129,15 +135,35 @@ PowerRequest write_device_port(Guest& guest, u16 port, u32 size, u32 value) {
 }
 
 // Where a PC has devices and this machine has none, reads give all ones and writes vanish.
-u64 DeviceMemory::read(GuestPhysical address, unsigned) {
-    if (guest_.memory_map.classify(address) != GuestAddressClass::IoApic)
-        return ~u64{0};
-    const LockGuard lock(guest_.devices_lock, lock_owner());
-    return guest_.io_apic.read(static_cast<u32>(address - IoApic::base));
+u64 DeviceMemory::read(GuestPhysical address, unsigned size) {
+    switch (guest_.memory_map.classify(address)) {
+    case GuestAddressClass::IoApic: {
+        const LockGuard lock(guest_.devices_lock, lock_owner());
+        return guest_.io_apic.read(static_cast<u32>(address - IoApic::base));
+    }
+    case GuestAddressClass::LocalApic: {
+        if (!is_register(address, size))
+            return apic_.mode() == ApicMode::XApic ? 0 : ~u64{0};
+        const u32 number = register_number(address);
+        const ApicAccess access = apic_.read_page(number);
+        return access.kind == ApicAccess::Kind::Hardware ? local_apic().read(number) : access.value;
+    }
+    case GuestAddressClass::Ram:
+    case GuestAddressClass::AbsentDevice:
+    case GuestAddressClass::NotTheGuests:
+        break;
+    }
+    return ~u64{0};
 }
 
-void DeviceMemory::write(GuestPhysical address, unsigned, u64 value) {
-    if (guest_.memory_map.classify(address) != GuestAddressClass::IoApic)
+void DeviceMemory::write(GuestPhysical address, unsigned size, u64 value) {
+    const GuestAddressClass where = guest_.memory_map.classify(address);
+    if (where == GuestAddressClass::LocalApic && is_register(address, size)) {
+        const u32 number = register_number(address);
+        nmi_ = carry_out(vcpu_, number, apic_.write_page(number, static_cast<u32>(value)));
+        vcpu_.xapic_address.store(apic_.address());
+    }
+    if (where != GuestAddressClass::IoApic)
         return;
     const LockGuard lock(guest_.devices_lock, lock_owner());
     guest_.io_apic.write(static_cast<u32>(address - IoApic::base), static_cast<u32>(value));
@@ -168,7 +194,8 @@ bool send_command(Vcpu& sender, const InterruptCommand& command) {
     bool nmi_to_sender = false;
     bool found = false;
     for (Vcpu* target : sender.guest->vcpus) {
-        if (!command.addresses(target->id, sender.id))
+        const u16 address = target->xapic_address.load();
+        if (!command.addresses(target->id, sender.id, address))
             continue;
         found = true;
         const bool is_active = target->activity.load() == Activity::Active;
@@ -178,7 +205,7 @@ bool send_command(Vcpu& sender, const InterruptCommand& command) {
             if (command.vector < 16) // SDM 3A 11.5.2: illegal, and not sent
                 break;
             // A core that runs no guest must not collect interrupts.
-            if (is_active)
+            if (is_active && (address & xapic_address::disabled) == 0)
                 static_cast<void>(local_apic().send_ipi(target->apic_id, drivers::IpiMode::Fixed, command.vector));
             break;
         case Mode::Nmi:
@@ -204,6 +231,18 @@ bool send_command(Vcpu& sender, const InterruptCommand& command) {
     if (!found)
         ++sender.dropped_ipis;
     return nmi_to_sender;
+}
+
+bool carry_out(Vcpu& vcpu, u32 number, const ApicAccess& access) {
+    if (access.kind == ApicAccess::Kind::Interrupt)
+        return send_command(vcpu, access.command);
+    if (access.kind != ApicAccess::Kind::Hardware)
+        return false;
+    if (number == drivers::apic::EOI && vcpu.guest->eoi_exits.load())
+        end_interrupt(*vcpu.guest);
+    else
+        local_apic().write(number, access.value);
+    return false;
 }
 
 u64 hypercall(const Vcpu& vcpu, const Registers& registers) {

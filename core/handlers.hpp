@@ -25,15 +25,20 @@ u32 read_device_port(Guest& guest, u16 port, u32 size);
 /// The same for a write; what the guest wants of its power supply, if that is what it wrote.
 PowerRequest write_device_port(Guest& guest, u16 port, u32 size, u32 value);
 
-/// The places in a guest's physical memory where devices are, or none: for emulate_mmio.
+/// The places in a guest's physical memory where devices are, or none: for emulate_mmio. The running vCPU's.
 class DeviceMemory {
 public:
-    explicit DeviceMemory(Guest& guest) : guest_(guest) {}
+    DeviceMemory(Vcpu& vcpu, VirtualApic& apic) : vcpu_(vcpu), guest_(*vcpu.guest), apic_(apic) {}
     u64 read(GuestPhysical address, unsigned size);
     void write(GuestPhysical address, unsigned size, u64 value);
+    /// Whether the vCPU has sent itself an NMI.
+    [[nodiscard]] bool nmi() const { return nmi_; }
 
 private:
+    Vcpu& vcpu_;
     Guest& guest_;
+    VirtualApic& apic_;
+    bool nmi_ = false;
 };
 
 /// A guest's ports, for emulate_string_io.
@@ -63,6 +68,9 @@ void take_input(Guest& guest);
 /// Carries out what a vCPU wrote to its ICR, clipped to its own guest: by physical IPIs with the guest's vector,
 /// without an exit at the receiver. True if the sender itself is to get an NMI.
 bool send_command(Vcpu& sender, const InterruptCommand& command);
+
+/// Carries out what the running vCPU wrote to the register `number` of its APIC. True if it is to get an NMI itself.
+bool carry_out(Vcpu& vcpu, u32 number, const ApicAccess& access);
 
 /// Hypercalls (docs/guests.md). The result for RAX.
 u64 hypercall(const Vcpu& vcpu, const Registers& registers);

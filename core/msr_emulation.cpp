@@ -6,7 +6,6 @@ namespace bulkhead {
 
 namespace {
 
-constexpr u64 apic_page = 0xfee0'0000;
 constexpr u64 mtrr_enable_bits = 0xc00; // E, FE (SDM 3A 12.11.2.1)
 constexpr u64 debugctl_bits = 0x3;      // LBR, BTF: kept, without an effect
 
@@ -20,7 +19,7 @@ constexpr bool is_memory_type(u64 type) { return type < 7 && (0b111'0011 >> type
 MsrResult read_emulated(const MsrState& state, const GuestControls& controls, u32 number) {
     switch (number) {
     case msr::IA32_APIC_BASE:
-        return done(state.apic_base);
+        return {MsrEffect::Apic, 0};
     case msr::IA32_BIOS_SIGN_ID:
         return done(state.bios_sign_id);
     case msr::IA32_ARCH_CAPABILITIES:
@@ -49,8 +48,8 @@ MsrResult write_emulated(MsrState& state, const GuestControls& controls, const G
     switch (number) {
     case msr::IA32_TIME_STAMP_COUNTER:
         return {MsrEffect::Tsc, value};
-    case msr::IA32_APIC_BASE: // the x2APIC is on and stays on, its page stays where it is
-        return value == state.apic_base ? done() : fault;
+    case msr::IA32_APIC_BASE:
+        return {MsrEffect::Apic, value};
     case msr::IA32_DEBUGCTL:
         if ((value & ~debugctl_bits) != 0)
             return fault;
@@ -118,11 +117,9 @@ MsrResult write_msr(MsrState& state, const GuestControls& controls, const GuestC
     return fault;
 }
 
-MsrState initial_msr_state(const GuestCpuid& cpuid, bool host_has_x2apic, bool bootstrap_processor, u64 host_microcode,
+MsrState initial_msr_state(const GuestCpuid& cpuid, bool host_has_x2apic, u64 host_microcode,
                            u64 host_arch_capabilities) {
     MsrState state;
-    state.apic_base =
-        apic_page | msr::apic_base::EN | msr::apic_base::EXTD | (bootstrap_processor ? msr::apic_base::BSP : 0);
     state.bios_sign_id = host_microcode;
     state.arch_capabilities = host_arch_capabilities & allowed_arch_capabilities;
     state.conditions = MsrConditions(cpuid, host_has_x2apic);

@@ -12,7 +12,6 @@ namespace bulkhead {
 
 /// The MSRs of a vCPU that exist in memory only.
 struct MsrState {
-    u64 apic_base = 0;
     u64 mtrr_def_type = 0x806; ///< MTRRs on, all memory write-back
     u64 debugctl = 0;
     u64 bios_sign_id = 0;      ///< the host's microcode revision
@@ -23,14 +22,14 @@ struct MsrState {
 };
 
 /// A vCPU's state at its start. `host_microcode` and `host_arch_capabilities` are those MSRs' values, 0 without them.
-[[nodiscard]] MsrState initial_msr_state(const GuestCpuid& cpuid, bool host_has_x2apic, bool bootstrap_processor,
-                                         u64 host_microcode, u64 host_arch_capabilities);
+[[nodiscard]] MsrState initial_msr_state(const GuestCpuid& cpuid, bool host_has_x2apic, u64 host_microcode,
+                                         u64 host_arch_capabilities);
 
 enum class MsrEffect : u8 {
     Done,          ///< a read's value is in `value`; a write is complete
     Fault,         ///< #GP(0)
     Unknown,       ///< #GP(0); no row names this MSR: count it, log it once
-    Apic,          ///< the x2APIC register `number - 0x800`: the APIC code reads or writes it, or takes #GP
+    Apic,          ///< IA32_APIC_BASE or an x2APIC register: the APIC code reads or writes it, or takes #GP
     Efer,          ///< write: `value` is the new EFER as the guest sees it
     Tsc,           ///< read: the guest's TSC; write: `value` is what it must be now
     TscDeadline,   ///< read or write of IA32_TSC_DEADLINE, which exits while the vCPU's TSC offset is not 0

@@ -211,13 +211,21 @@ inline constexpr auto msr_policy = [] {
     return low < msr_policy.size() && msr_policy[low].first <= number ? &msr_policy[low] : nullptr;
 }
 
-/// A vCPU has one of these maps, by the sum of what exits in it besides: 1, IA32_TSC_DEADLINE of a TSC with an offset,
-/// as the APIC compares it with the real TSC; 2, EOI.
-inline constexpr u32 msr_maps = 4;
+/// What of a vCPU's x2APIC exits, where the host has one: what must; EOI besides; everything, as there is none.
+enum class ApicExits : u8 { Least, Eoi, All };
+
+/// A vCPU has one of these maps. In every other one IA32_TSC_DEADLINE exits: of a TSC with an offset, as the APIC
+/// compares it with the real TSC.
+inline constexpr u32 msr_maps = 6;
+constexpr u32 msr_map_of(ApicExits apic_exits, bool has_tsc_offset) {
+    return 2 * static_cast<u32>(apic_exits) + (has_tsc_offset ? 1 : 0);
+}
 constexpr MsrConditions conditions_of_map(u32 map, MsrConditions conditions) {
-    if ((map & 1) != 0)
+    if (map % 2 != 0)
         conditions = conditions.without(MsrNeeds::TscDeadline);
-    return (map & 2) != 0 ? conditions.without(MsrNeeds::DirectEoi) : conditions;
+    if (map >= msr_map_of(ApicExits::Eoi, false))
+        conditions = conditions.without(MsrNeeds::DirectEoi);
+    return map >= msr_map_of(ApicExits::All, false) ? conditions.without(MsrNeeds::X2apic) : conditions;
 }
 
 /// SVM: two bits for each MSR, read and write; a set bit exits (APM 2 15.11).

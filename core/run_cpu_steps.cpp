@@ -64,10 +64,10 @@ void prepare_vcpu_state(Cpu& cpu, Vcpu& core) {
     parameters.apic_bus_hz = machine.apic_timer_hz;
     state.cpuid = GuestCpuid(host, parameters);
     state.cpuid.update({});
-    state.apic = VirtualApic(core.id);
+    state.apic = VirtualApic(core.id, state.cpuid.has(CpuFeature::TSC_DEADLINE));
     if (core.id != 0)
         state.cr0_guest_bits = cr0::CD | cr0::NW; // as after power-up: no loader has set them
-    state.msrs = initial_msr_state(state.cpuid, local_apic().is_x2apic(), core.id == 0, host_microcode_revision(),
+    state.msrs = initial_msr_state(state.cpuid, local_apic().is_x2apic(), host_microcode_revision(),
                                    read_arch_capabilities(host, [](u32 number) { return arch::read_msr(number); }));
     discard_interrupts(); // of the firmware's
 }

@@ -136,9 +136,9 @@ private:
     /// Whether an ICR write is what most are: a fixed interrupt to one vCPU, which runs.
     [[gnu::always_inline]] bool has_active_receiver() {
         const std::optional<u32> id = only_receiver(cpu_.registers.edx_eax(), core_.id);
-        if (!id || *id >= core_.guest->vcpus.size())
+        if (!id || *id >= cpu_.vcpu.receivers.size())
             return false;
-        receiver_ = core_.guest->vcpus.data()[*id];
+        receiver_ = cpu_.vcpu.receivers.data()[*id];
         return receiver_->activity.load(std::memory_order_relaxed) == Activity::Active;
     }
 
@@ -175,6 +175,7 @@ private:
     [[clang::minsize]] void on_msr_read(const VmExit& exit);
     [[clang::minsize]] void on_msr_write(const VmExit& exit);
     void write_apic(const VmExit& exit, u32 number, u64 value);
+    [[clang::minsize]] void change_apic_mode(bool reset);
     [[clang::minsize]] void on_string_io(const VmExit& exit);
     void on_second_stage_fault(const VmExit& exit);
     [[clang::minsize]] void on_control_register(const VmExit& exit);
@@ -232,7 +233,7 @@ private:
         if ((requests & request_input) != 0 && is_active())
             take_input(*core_.guest);
         if (is_active())
-            backend_.set_eoi_exits(core_.guest->eoi_exits.load());
+            show_apic_mode();
         if ((requests & request_nmi) != 0 && is_active())
             backend_.raise_guest_nmi();
         if (clock_rings(core_))
@@ -244,6 +245,20 @@ private:
                 power_off_machine();
             }
         }
+    }
+
+    /// Makes all that depends on the APIC's mode follow it.
+    [[gnu::noinline, clang::minsize]] void show_apic_mode() {
+        const VirtualApic& apic = cpu_.vcpu.apic;
+        const bool is_x2apic = apic.mode() == ApicMode::X2Apic;
+        cpu_.vcpu.receivers = is_x2apic ? core_.guest->vcpus : std::span<Vcpu* const>();
+        core_.xapic_address.store(apic.address());
+        if (!is_x2apic)
+            backend_.set_apic_exits(ApicExits::All);
+        else
+            backend_.set_apic_exits(core_.guest->eoi_exits.load() ? ApicExits::Eoi : ApicExits::Least);
+        if (apic.mode() == ApicMode::Disabled) // it takes no interrupts, but our NMIs (SDM 3A 11.4.7.2)
+            local_apic().write(drivers::apic::SVR, drivers::apic::SpuriousInterruptVector::Vector::mask);
     }
 
     /// INIT: the vCPU runs no more until a start-up IPI.
@@ -259,13 +274,14 @@ private:
         backend_.hold_interrupts(false);
         discard_interrupts();
         backend_.hold_interrupts(true);
-        cpu_.vcpu.apic = VirtualApic(core_.id);
+        cpu_.vcpu.apic.reset();
         constexpr u32 version_information = 1; // EDX after a reset is what CPUID has in EAX
         backend_.start_up(vector);
         backend_.show_controls(cr0::ET | cpu_.vcpu.cr0_guest_bits, 0);
         cpu_.registers.rdx() = cpu_.vcpu.cpuid.lookup(version_information, 0).eax;
         cpu_.vcpu.cr4_mce = false;
         update_cpuid();
+        show_apic_mode();
         backend_.set_parked(false);
         core_.activity.store(Activity::Active);
     }
@@ -319,7 +335,7 @@ private:
     [[clang::minsize]] void update_cpuid() {
         cpu_.vcpu.cpuid.update({.cr4 = guest_controls(backend_, cpu_.vcpu).cr4,
                                 .xcr0 = has_xsave() ? arch::read_xcr0() : 1,
-                                .apic_enabled = true});
+                                .apic_enabled = cpu_.vcpu.apic.mode() != ApicMode::Disabled});
     }
     [[nodiscard]] bool has_xsave() const { return cpu_.vcpu.cpuid.xcr0_mask() != 0; }
 

@@ -100,14 +100,22 @@ template <Backend B> void RunLoop<B>::write_apic(const VmExit& exit, u32 number,
     if (access.kind == ApicAccess::Kind::Fault)
         return inject(general_protection);
     // Before the access is carried out: what it sends may arrive with the next entry, behind this instruction.
-    if (!complete_any(exit.next_rip, intercepted_wrmsr))
+    if (!complete_any(exit.next_rip, intercepted_wrmsr) && access.kind != ApicAccess::Kind::Mode)
         return;
-    if (number == msr::IA32_X2APIC_EOI && core_.guest->eoi_exits.load())
-        return end_interrupt(*core_.guest);
-    if (access.kind == ApicAccess::Kind::Hardware)
-        local_apic().write(number, access.value);
-    else if (access.kind == ApicAccess::Kind::Interrupt && send_command(core_, access.command))
+    if (access.kind == ApicAccess::Kind::Mode)
+        change_apic_mode(access.value != 0);
+    else if (carry_out(core_, number, access))
         backend_.raise_guest_nmi();
+}
+
+template <Backend B> void RunLoop<B>::change_apic_mode(bool reset) {
+    if (reset) {
+        backend_.hold_interrupts(false);
+        discard_interrupts();
+        backend_.hold_interrupts(true);
+    }
+    update_cpuid();
+    serve_requests(); // also of a signal that came while it was let through
 }
 
 /// A triple fault that came of an exception of ours.
@@ -198,12 +206,14 @@ template <Backend B> void RunLoop<B>::on_second_stage_fault(const VmExit& exit) 
     backend_.load_rsp();
     const GuestView view = guest_view(core_.guest->memory, backend_, *instruction);
     u64 flags = backend_.rflags();
-    DeviceMemory device(*core_.guest);
+    DeviceMemory device(core_, cpu_.vcpu.apic);
     const EmulationResult result =
         emulate_mmio({*instruction, view, cpu_.registers, flags, backend_.rip(), {address}}, device);
     backend_.store_rsp();
     backend_.set_rflags(flags);
     finish(result, exit, instruction->length);
+    if (device.nmi())
+        backend_.raise_guest_nmi();
 }
 
 template <Backend B> void RunLoop<B>::on_string_io(const VmExit& exit) {

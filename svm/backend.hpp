@@ -98,7 +98,7 @@ public:
     [[nodiscard]] u64 cr2() const { return guest().save.cr2; }
     void set_cr2(u64 value);
     void set_tsc_offset(u64 value);
-    void set_eoi_exits(bool on);
+    void set_apic_exits(ApicExits exits);
     void flush_translations() { guest().control.tlb_control = TLB_FLUSH_ALL; }
     [[nodiscard]] u64 tsc_offset() const { return guest().control.tsc_offset; }
     /// The guest's TSC now.
@@ -129,7 +129,7 @@ private:
     CpuResources resources_;
     Capabilities capabilities_;
     Vmcb* active_ = nullptr;
-    bool eoi_exits_ = false;
+    ApicExits apic_exits_ = ApicExits::Least;
     bool nmi_pending_ = false;
     bool nmi_masked_ = false;
     bool stepping_over_iret_ = false;

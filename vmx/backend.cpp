@@ -487,13 +487,13 @@ void Backend::set_tsc_offset(u64 value) {
     choose_msr_map();
 }
 
-void Backend::set_eoi_exits(bool on) {
-    eoi_exits_ = on;
+void Backend::set_apic_exits(ApicExits exits) {
+    apic_exits_ = exits;
     choose_msr_map();
 }
 
 void Backend::choose_msr_map() const {
-    const u32 map = (tsc_offset() != 0 ? 1 : 0) + (eoi_exits_ ? 2 : 0);
+    const u32 map = msr_map_of(apic_exits_, tsc_offset() != 0);
     vmwrite(Field::MSR_BITMAP, image_physical(&msr_bitmaps[map]).value);
 }
 

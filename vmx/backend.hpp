@@ -103,7 +103,7 @@ public:
     [[nodiscard]] u64 cr2() const { return arch::read_cr2(); }
     void set_cr2(u64 value) { arch::write_cr2(value); }
     void set_tsc_offset(u64 value);
-    void set_eoi_exits(bool on);
+    void set_apic_exits(ApicExits exits);
     [[nodiscard]] u64 tsc_offset() const { return vmread(Field::TSC_OFFSET); }
     [[nodiscard]] u64 guest_tsc() const { return arch::read_tsc() + tsc_offset(); }
     [[nodiscard]] bool take_debug_exception();
@@ -138,7 +138,7 @@ private:
     bool parked_is_current_ = false;
     bool is_started_ = false; ///< a VMCS is current
     bool nmi_pending_ = false;
-    bool eoi_exits_ = false;
+    ApicExits apic_exits_ = ApicExits::Least;
     CpuResources resources_;
     Capabilities capabilities_;
 };
