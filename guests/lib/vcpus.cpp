@@ -5,9 +5,9 @@
 #include <cstring>
 
 #include "guests/lib/acpi.hpp"
-#include "guests/lib/apic.hpp"
 #include "guests/lib/guest.hpp"
 #include "guests/lib/traps.hpp"
+#include "guests/lib/xapic.hpp"
 
 namespace bulkhead::guest {
 
@@ -28,8 +28,11 @@ volatile u64 started;
 
 } // namespace
 
+volatile u64 found_apic_base;
+
 extern "C" void application_cpp() {
     load_traps();
+    found_apic_base = rdmsr(msr_apic_base);
     enable_apic();
     void (*const function)(u32) = entry;
     const u32 id = static_cast<u32>(rdmsr(x2apic_id));
@@ -54,21 +57,43 @@ u32 vcpu_count() {
 void send_init(u32 id) { wrmsr(x2apic_icr, icr_to(id) | icr_init | icr_assert); }
 void send_start_up(u32 id) { wrmsr(x2apic_icr, icr_to(id) | icr_start_up | icr_assert | start_page); }
 
-bool start_vcpu(u32 id, void (*function)(u32), StartState& found, bool with_init) {
+namespace {
+
+void prepare_start(u32 id, void (*function)(u32)) {
     std::memcpy(reinterpret_cast<void*>(start_address), application_start,
                 static_cast<std::size_t>(application_end - application_start));
     application_stack = reinterpret_cast<u64>(stacks[id % max_vcpus]) + stack_size;
     entry = function;
+}
+
+bool wait_for_start(u64 before) {
+    for (unsigned milliseconds = 0; milliseconds < 1000 && started == before; ++milliseconds)
+        pm_timer_wait(pm_timer_hz / 1000);
+    return started == before + 1;
+}
+
+} // namespace
+
+bool start_vcpu_by_page(u32 id, void (*function)(u32)) {
+    prepare_start(id, function);
+    const u64 before = started;
+    xapic_write(xapic_icr_high, id << 24);
+    xapic_write(xapic_icr, u32{icr_init | icr_assert});
+    xapic_write(xapic_icr, u32{icr_start_up | icr_assert | start_page});
+    return wait_for_start(before);
+}
+
+bool start_vcpu(u32 id, void (*function)(u32), StartState& found, bool with_init) {
+    prepare_start(id, function);
     const u64 before = started;
     if (with_init)
         send_init(id);
     send_start_up(id);
-    for (unsigned milliseconds = 0; milliseconds < 1000 && started == before; ++milliseconds)
-        pm_timer_wait(pm_timer_hz / 1000);
+    const bool has_started = wait_for_start(before);
     std::memcpy(&found,
                 reinterpret_cast<void*>(start_address + static_cast<u64>(application_found - application_start)),
                 sizeof(found));
-    return started == before + 1;
+    return has_started;
 }
 
 } // namespace bulkhead::guest

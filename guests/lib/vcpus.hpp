@@ -31,5 +31,10 @@ void send_start_up(u32 id);
 /// own, interrupts off, the APIC on, the IDT of the first. It must not return. False if it has not come in a second.
 /// One at a time.
 bool start_vcpu(u32 id, void (*function)(u32 id), StartState& found, bool with_init = true);
+/// The same by the page of the sender's xAPIC.
+bool start_vcpu_by_page(u32 id, void (*function)(u32 id));
+
+/// IA32_APIC_BASE as the vCPU that was started last had it.
+extern volatile u64 found_apic_base;
 
 } // namespace bulkhead::guest

@@ -85,6 +85,16 @@ Boot x2apic() {
     return also_on_bochs_amd(boot);
 }
 
+/// The APIC's modes, of two vCPUs. On bochs-amd an x2APIC's registers exit too.
+Boot xapic() {
+    constexpr auto bochs = tools::MachineKind::BochsAmd;
+    Boot boot = boot_of("xapic", {{.name = "xapic", .kernel = "xapic", .cpus = 2}}, images_of({"xapic"}));
+    boot.cases = {passes("xapic"), {"no guest is stopped", {never("stopped at RIP")}}};
+    std::erase(boot.cases[0].on, bochs);
+    boot.cases.push_back(fails_on(bochs, "xapic", "exits of a self-IPI, its EOI included", 1));
+    return also_on_bochs_amd(boot);
+}
+
 /// Not on bochs-amd: an intercepted #DB leaves DR6 alone there (APM 2 15.12.2), and a single step over an intercepted
 /// instruction is a #DB of the hypervisor's.
 Boot controls() {
@@ -176,6 +186,7 @@ std::vector<Boot> own_guest_boots() {
     return {also_on_bochs_amd(properties_of_devices()),
             properties_of_cpu(),
             x2apic(),
+            xapic(),
             several_vcpus(),
             controls(),
             unstartable(),
