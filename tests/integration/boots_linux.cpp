@@ -15,29 +15,46 @@ Case comes_up(const std::string& guest, const std::string& version) {
                              console + "demo: PASS$", is_off(guest, "powered off")})}};
 }
 
-/// Debian's kernels, with so many CPUs and nothing but the console on their command line.
-Boot kernels(const std::string& name, unsigned bookworm_cpus, unsigned trixie_cpus) {
-    const auto guest = [](const std::string& release, unsigned cpus) {
-        return Guest{.name = release,
-                     .kernel = release,
-                     .initrd = "initramfs",
-                     .cmdline = "console=ttyS0",
-                     .cpus = cpus,
-                     .memory_mib = 384};
-    };
-    const auto starts_all = [](const std::string& release, unsigned cpus) {
-        return line("^\\[" + release + "\\] .*smp: Brought up 1 node, " + std::to_string(cpus) + " CPU");
-    };
-    Boot boot = boot_of(name, {guest("bookworm", bookworm_cpus), guest("trixie", trixie_cpus)},
-                        {debian_kernel("bookworm"), debian_kernel("trixie"), demo_initramfs()});
-    boot.cases = {
-        comes_up("bookworm", "6\\.1\\."),
-        comes_up("trixie", "6\\.12\\."),
-        {"all CPUs are started", {starts_all("bookworm", bookworm_cpus), starts_all("trixie", trixie_cpus)}},
+struct Kernel {
+    std::string release;
+    unsigned cpus;
+};
+
+/// Debian's kernels, with nothing but the console on their command line, and `option`.
+Boot kernels(const std::string& name, const std::vector<Kernel>& all, const std::string& option = "") {
+    std::vector<Guest> guests;
+    std::vector<tools::ImageFile> files{demo_initramfs()};
+    for (const Kernel& kernel : all) {
+        guests.push_back({.name = kernel.release,
+                          .kernel = kernel.release,
+                          .initrd = "initramfs",
+                          .cmdline = "console=ttyS0" + (option.empty() ? "" : ' ' + option),
+                          .cpus = kernel.cpus,
+                          .memory_mib = 384});
+        files.push_back(debian_kernel(kernel.release));
+    }
+    Boot boot = boot_of(name, guests, files);
+    Case starts_all{"all CPUs are started", {}};
+    for (const Kernel& kernel : all) {
+        boot.cases.push_back(comes_up(kernel.release, kernel.release == "bookworm" ? "6\\.1\\." : "6\\.12\\."));
+        starts_all.expectations.push_back(
+            line("^\\[" + kernel.release + "\\] .*smp: Brought up 1 node, " + std::to_string(kernel.cpus) + " CPU"));
+    }
+    boot.cases.push_back(starts_all);
+    boot.cases.push_back(
         {"no kernel complains of its machine",
-         {never("unchecked MSR access"), never("Firmware Bug"), never("Call Trace"), never("Kernel panic")}},
-        {"no guest is stopped", {never("stopped at RIP")}},
-    };
+         {never("unchecked MSR access"), never("Firmware Bug"), never("Call Trace"), never("Kernel panic")}});
+    boot.cases.push_back({"no guest is stopped", {never("stopped at RIP")}});
+    return boot;
+}
+
+/// Told to use the xAPIC, 6.1 sends interrupts to logical destinations and 6.12 to physical ones.
+Boot without_x2apic(const std::string& name, const std::vector<Kernel>& all) {
+    Boot boot = kernels(name, all, "nox2apic");
+    Case leaves{"x2APIC mode is left", {}};
+    for (const Kernel& kernel : all)
+        leaves.expectations.push_back(line("^\\[" + kernel.release + "\\] .*x2apic disabled$"));
+    boot.cases.push_back(leaves);
     return boot;
 }
 
@@ -80,10 +97,16 @@ Boot shell() {
 } // namespace
 
 std::vector<Boot> linux_boots() {
-    Boot two_and_two = kernels("two-and-two", 2, 2);
-    Boot one_and_four = kernels("one-and-four", 1, 4);
-    two_and_two.on = one_and_four.on = {tools::MachineKind::QemuAmd};
-    return {also_on_bochs_amd(kernels("kernels", 1, 2)), two_and_two, one_and_four, shell()};
+    Boot two_and_two = kernels("two-and-two", {{"bookworm", 2}, {"trixie", 2}});
+    Boot one_and_four = kernels("one-and-four", {{"bookworm", 1}, {"trixie", 4}});
+    Boot new_without_x2apic = without_x2apic("nox2apic-trixie", {{"trixie", 2}});
+    two_and_two.on = one_and_four.on = new_without_x2apic.on = {tools::MachineKind::QemuAmd};
+    return {also_on_bochs_amd(kernels("kernels", {{"bookworm", 1}, {"trixie", 2}})),
+            two_and_two,
+            one_and_four,
+            without_x2apic("nox2apic", {{"bookworm", 2}}),
+            new_without_x2apic,
+            shell()};
 }
 
 } // namespace bulkhead::integration
