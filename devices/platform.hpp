@@ -21,6 +21,11 @@ inline constexpr u16 reset_port = 0x602;
 inline constexpr u16 button_port = 0x603;   ///< bit 0: the power button was pressed; writing 1 clears it
 inline constexpr u16 pm_timer_port = 0x608; ///< 4 ports
 
+inline constexpr u16 watchdog_port = 0x610; ///< 12 ports: registers of 4 bytes (devices/watchdog.hpp)
+inline constexpr u16 watchdog_timeout_port = 0x610;
+inline constexpr u16 watchdog_left_port = 0x614;
+inline constexpr u16 watchdog_control_port = 0x618;
+
 inline constexpr u8 reset_value = 0x01;
 inline constexpr u8 soft_off_type = 5; ///< SLP_TYP of \_S5
 inline constexpr u32 button_pin = 5;
