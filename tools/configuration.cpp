@@ -158,6 +158,7 @@ CheckedConfiguration read_configuration(const std::filesystem::path& path) {
         counted += static_cast<unsigned>(guest.cpus.count);
         listed = std::max(listed, highest_cpu(guest.cpus));
         result.memory += guest.memory.value;
+        result.vcpus += static_cast<unsigned>(guest.cpus.count);
         add_file(result, guest.kernel, loaded.diagnostics);
         add_file(result, guest.initrd, loaded.diagnostics);
         check_kernel(guest, path.parent_path(), loaded.diagnostics);

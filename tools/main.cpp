@@ -23,6 +23,7 @@ struct Arguments {
     std::string machine;
     std::string configuration;
     std::string image;
+    std::string statistics;
     MachineOptions options{.cpus = 0, .memory_mib = 0};
 };
 
@@ -90,6 +91,8 @@ int parse_and_run(int argc, char** argv) {
                     "CPUs of the machine; default: one more than the configuration needs");
     run->add_option("--memory", arguments.options.memory_mib,
                     "MiB of the machine; default: what the guests need and 768");
+    run->add_option("--stats", arguments.statistics,
+                    "file for the guests' states and counters, as text for Prometheus, renewed every few seconds");
     run->footer(std::string(keys_help) +
                 "\nExit status: 0, the machine powered off, or you ended it; 1, a guest failed or could not be "
                 "started, or the\n"
@@ -126,7 +129,8 @@ int parse_and_run(int argc, char** argv) {
     if (demo->parsed())
         return run_demo(choose_machine(arguments.machine));
     if (run->parsed())
-        return run_configuration(arguments.configuration, choose_machine(arguments.machine), arguments.options);
+        return run_configuration(arguments.configuration, choose_machine(arguments.machine), arguments.options,
+                                 arguments.statistics);
     if (check_command->parsed())
         return check(arguments.configuration);
     if (image->parsed())

@@ -3,6 +3,7 @@
 #include "tools/run.hpp"
 
 #include <iostream>
+#include <optional>
 #include <termios.h>
 #include <unistd.h>
 
@@ -10,6 +11,7 @@
 #include "tools/ending_signals.hpp"
 #include "tools/folders.hpp"
 #include "tools/session.hpp"
+#include "tools/statistics.hpp"
 #include "tools/transcript.hpp"
 
 namespace bulkhead::tools {
@@ -71,12 +73,17 @@ bool is_failure(std::string_view line) {
 
 } // namespace
 
-int run_configuration(const std::filesystem::path& file, MachineKind machine, MachineOptions options) {
+int run_configuration(const std::filesystem::path& file, MachineKind machine, MachineOptions options,
+                      const std::filesystem::path& statistics) {
     const CheckedConfiguration configuration = require_configuration(file);
     const MachineOptions fitting = fitting_machine(configuration);
     options.cpus = options.cpus == 0 ? fitting.cpus : options.cpus;
     options.memory_mib = options.memory_mib == 0 ? fitting.memory_mib : options.memory_mib;
     options.goes_on_after_reset = fitting.goes_on_after_reset;
+
+    std::optional<StatisticsWatch> watch;
+    if (!statistics.empty())
+        watch.emplace(statistics, configuration.vcpus);
 
     const EndingSignals signals; // the folder must not outlive us
     const TemporaryFolder folder;
@@ -90,7 +97,7 @@ int run_configuration(const std::filesystem::path& file, MachineKind machine, Ma
     Transcript transcript;
     bool guest_failed = false;
     plan.on_output = [&](std::string_view bytes) {
-        std::cout << bytes << std::flush;
+        std::cout << (watch ? watch->take(bytes) : std::string(bytes)) << std::flush;
         Reaction reaction;
         for (const std::string& line : transcript.add(bytes)) {
             guest_failed = guest_failed || is_failure(line);
@@ -98,6 +105,12 @@ int run_configuration(const std::filesystem::path& file, MachineKind machine, Ma
         }
         return reaction;
     };
+    if (watch)
+        plan.keys = [&] {
+            const auto now = std::chrono::steady_clock::now();
+            std::cout << watch->late(now) << std::flush;
+            return watch->keys(now);
+        };
     write_image(plan.image, configuration, firmware_addition(machine));
     signals.check();
     std::cout << "Booting on " << name_of(machine) << ". " << keys_help << std::endl;
@@ -106,6 +119,10 @@ int run_configuration(const std::filesystem::path& file, MachineKind machine, Ma
     {
         const RawTerminal raw;
         end = run_session(plan);
+    }
+    if (watch) {
+        std::cout << watch->flush();
+        watch->write();
     }
     std::cout << '\n' << describe(end) << std::endl;
     if (end == SessionEnd::Failed || end == SessionEnd::Reset) {

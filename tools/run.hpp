@@ -14,8 +14,9 @@ inline constexpr std::string_view keys_help =
     "keys; Ctrl-\\: end the machine.";
 
 /// Boots a configuration with the terminal as the machine's serial console, until the machine is off or the quit key is
-/// pressed. `options` with 0 CPUs or 0 memory: as much as the configuration needs. Returns the exit status.
+/// pressed. `options` with 0 CPUs or 0 memory: as much as the configuration needs. `statistics`, unless it is empty: a
+/// file for statistics.hpp. Returns the exit status.
 [[nodiscard]] int run_configuration(const std::filesystem::path& configuration, MachineKind machine,
-                                    MachineOptions options);
+                                    MachineOptions options, const std::filesystem::path& statistics);
 
 } // namespace bulkhead::tools

@@ -67,6 +67,8 @@ private:
             end = take_output();
         if (!end && waiting[2].revents != 0)
             end = take_keys();
+        if (!end && plan_.keys && !escaped_)
+            child_.write(plan_.keys());
         constexpr std::chrono::seconds last_words(1);
         if (!end && waits_for_key_ && keyboard_ < 0 && Clock::now() - last_output_ > last_words)
             end = SessionEnd::NoKeyboard;
@@ -110,6 +112,8 @@ private:
         const std::string_view keys(buffer.data(), static_cast<std::size_t>(size));
         const std::size_t quit = keys.find(quit_key);
         child_.write(keys.substr(0, quit));
+        for (const char key : keys.substr(0, quit))
+            escaped_ = key == escape_key && !escaped_;
         return quit == std::string_view::npos ? std::nullopt : std::optional(SessionEnd::Stopped);
     }
 
@@ -141,6 +145,7 @@ private:
     std::ofstream log_;
     Child child_;
     int keyboard_;
+    bool escaped_ = false; ///< the next key of the keyboard is the hypervisor's
     bool waits_for_key_ = false;
     Clock::time_point start_ = Clock::now();
     Clock::time_point last_output_ = start_;

@@ -40,10 +40,15 @@ struct SessionPlan {
     std::chrono::seconds total{0};   ///< longest time in all, on QEMU; 0: any
     int keyboard = -1;               ///< what is read here is typed into the serial port, up to its end; < 0: nothing
     std::function<Reaction(std::string_view bytes)> on_output;
+    /// Asked twice a second or more often: what to type besides. Never between the hypervisor's escape key and the key
+    /// that belongs to it, out of `keyboard`.
+    std::function<std::string()> keys{};
 };
 
 /// Ends the machine when it comes in from `keyboard`: Ctrl-\.
 inline constexpr char quit_key = '\x1c';
+/// The hypervisor's own: Ctrl-].
+inline constexpr char escape_key = '\x1d';
 
 /// Boots the machine and stays with it to its end. The serial port's output is kept in `folder`/serial.log. Nothing of
 /// the machine is left when this returns. Throws Failure if it cannot be started, and, with the shell's status for it,
