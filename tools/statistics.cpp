@@ -90,7 +90,8 @@ Statistics::Line Statistics::take(const std::string& line) {
     }
     if (std::regex_search(line, match, off)) {
         Guest& ended = guests_[match[1]];
-        ended.state = match[2].str().starts_with("failed") ? "failed" : "stopped";
+        const std::string how = match[2];
+        ended.state = how.starts_with("failed") ? "failed" : how == "destroyed" ? "loaded" : "stopped";
         ended.running_seconds.reset();
     }
     return Line::None;

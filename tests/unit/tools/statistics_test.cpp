@@ -109,6 +109,10 @@ TEST_CASE("Statistics: a guest's end is heeded, other lines are not") {
     CHECK_FALSE(statistics.text().contains("running_seconds"));
     CHECK(statistics.take("bulkhead: guest alpha is off: powered off") == Statistics::Line::None);
     CHECK(statistics.text().contains("{guest=\"alpha\",state=\"stopped\"} 1"));
+    CHECK(statistics.take("bulkhead: guest alpha is off: failed: its watchdog was not fed") == Statistics::Line::None);
+    CHECK(statistics.text().contains("{guest=\"alpha\",state=\"failed\"} 1"));
+    CHECK(statistics.take("bulkhead: guest alpha is off: destroyed") == Statistics::Line::None);
+    CHECK(statistics.text().contains("{guest=\"alpha\",state=\"loaded\"} 1"));
     const std::string before = statistics.text();
     for (const char* line : {"[alpha] bulkhead: exits of alpha vCPU 0: total 9, io 9",
                              "bulkhead: guest beta: CPU 1 (APIC ID 1); 64 MiB at 0x4200000", "exits of alpha", ""})
