@@ -71,8 +71,6 @@ struct FramebufferInfo {
 /// What of ACPI matters to the hypervisor.
 struct AcpiInfo {
     HostPhysical rsdp;
-    u32 pm_timer_port = 0;   ///< I/O port; 0: none
-    u32 pm_timer_32bit = 0;  ///< 1: the counter has 32 bits, not 24
     HostPhysical hpet;       ///< 0: none
     u32 has_8259 = 0;        ///< MADT flag PCAT_COMPAT
     u32 has_dmar = 0;        ///< a DMAR table is present
@@ -132,7 +130,15 @@ struct LoaderTimes {
     u64 hashing = 0; ///< ticks spent on GuestInfo::hash
     u64 copying = 0; ///< ticks spent copying the image and zeroing the pool
     u64 ending = 0;  ///< ticks the firmware spent stopping its drivers, waiting for devices and processors
+    u64 waiting = 0; ///< ticks spent measuring Clocks
     u64 exit = 0;    ///< TSC after ExitBootServices
+};
+
+/// What time is measured by, on all CPUs.
+struct Clocks {
+    u64 tsc_khz = 0;
+    u64 apic_timer_hz = 0;    ///< what the local APIC's timer counts before its divider
+    char tsc_reference[16]{}; ///< who says what the TSC's frequency is: zero-terminated, to be printed
 };
 
 struct WallClock {
@@ -148,7 +154,7 @@ enum class OnPanic : u32 { Halt, Reboot };
 
 struct BootInfo {
     static constexpr u64 expected_magic = 0x4f464e4942484b42; // "BKHBINFO"
-    static constexpr u32 expected_version = 3;
+    static constexpr u32 expected_version = 4;
 
     u64 magic = expected_magic;
     u32 version = expected_version;
@@ -170,6 +176,7 @@ struct BootInfo {
     HostPhysical smbios; ///< entry point (3.x preferred), 0: none
     FramebufferInfo framebuffer;
     WallClock wall_clock;
+    Clocks clocks;
     LoaderTimes times;
 
     HostPhysical efi_system_table;

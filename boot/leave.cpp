@@ -3,6 +3,7 @@
 //
 // The point of no return.
 #include "arch/x86_64/instructions.hpp"
+#include "boot/clocks.hpp"
 #include "boot/loader.hpp"
 #include "boot/quiesce.hpp"
 
@@ -59,15 +60,27 @@ Result<void> Loader::exit_boot_services() {
     return fail("the firmware refuses to end its boot services", status);
 }
 
+Result<void> Loader::take_clocks() {
+    const u64 start = arch::read_tsc();
+    const Result<Clocks> clocks = measure_clocks(machine_);
+    if (!clocks)
+        return std::unexpected(clocks.error());
+    info_->clocks = *clocks;
+    times_.waiting = arch::read_tsc() - start;
+    return {};
+}
+
 void Loader::leave() {
     const u64 start = arch::read_tsc();
     disconnect_dma_drivers(firmware_);
     Result<void> done = exit_boot_services();
     times_.exit = arch::read_tsc();
     times_.ending = times_.exit - start;
-    info_->times = times_;
     if (done)
         done = silence_hardware(machine_);
+    if (done)
+        done = take_clocks();
+    info_->times = times_;
     if (done)
         jump(physical_of(page_tables_.data()), elf_.entry, info_);
     arch::cli();

@@ -76,6 +76,7 @@ private:
 
     // leave.cpp
     Result<void> exit_boot_services();
+    Result<void> take_clocks();
 
     const Firmware& firmware_;
     FirmwareMemory memory_;

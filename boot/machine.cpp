@@ -72,9 +72,7 @@ Result<void> read_madt(const Firmware& firmware, acpi::Bytes table, MachineFacts
 Result<void> read_optional_tables(const Firmware& firmware, const IdentityMap& memory, const acpi::RootTables& roots,
                                   MachineFacts& facts) {
     if (const auto fadt = find_table(memory, roots, "FACP")) {
-        const acpi::PmTimer timer = acpi::parse_fadt(*fadt);
-        facts.acpi.pm_timer_port = timer.port;
-        facts.acpi.pm_timer_32bit = timer.has_32_bits;
+        facts.pm_timer = acpi::parse_fadt(*fadt);
         const acpi::ResetRegister reset = acpi::parse_reset_register(*fadt);
         facts.acpi.reset_port = reset.port;
         facts.acpi.reset_value = reset.value;

@@ -6,6 +6,7 @@
 
 #include <span>
 
+#include "boot/acpi_platform.hpp"
 #include "boot/boot_info.hpp"
 #include "boot/firmware.hpp"
 
@@ -20,6 +21,7 @@ struct MachineFacts {
     std::span<HostPhysical> vtd_iommus;
     std::span<HostPhysical> amd_iommus;
     AcpiInfo acpi;
+    acpi::PmTimer pm_timer;
     HostPhysical smbios;
     FramebufferInfo framebuffer;
     WallClock wall_clock;

@@ -3,6 +3,7 @@
 #include "boot/quiesce.hpp"
 
 #include "arch/x86_64/instructions.hpp"
+#include "boot/clocks.hpp"
 #include "boot/identity_map.hpp"
 #include "boot/iommu.hpp"
 #include "boot/pci.hpp"
@@ -150,6 +151,8 @@ Result<void> check_registers(const MachineFacts& facts) {
                 return fail("the firmware does not map the registers of an IOMMU, at", base.value);
     if (facts.acpi.hpet.value != 0 && !memory.covers(facts.acpi.hpet, page_size / 4))
         return fail("the firmware does not map the registers of the HPET, at", facts.acpi.hpet.value);
+    if (!has_x2apic() && !memory.covers(facts.acpi.local_apic, page_size))
+        return fail("the firmware does not map the registers of the local APIC, at", facts.acpi.local_apic.value);
     for (const EcamInfo& range : facts.ecam)
         if (const auto registers = registers_of(range);
             range.segment != 0 && !memory.covers(registers.start, registers.size))

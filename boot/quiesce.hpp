@@ -13,7 +13,8 @@ namespace bulkhead::boot {
 /// controllers let go of their devices. Display drivers stay, the framebuffer is theirs.
 void disconnect_dma_drivers(const Firmware& firmware);
 
-/// While boot services run: fails if registers that silence_hardware() must reach are not mapped.
+/// While boot services run: fails if registers that silence_hardware() and measure_clocks() must reach are not
+/// mapped.
 [[nodiscard]] Result<void> check_registers(const MachineFacts& facts);
 
 /// After ExitBootServices: takes USB controllers from the BIOS, stops DMA, masks PIC, I/O APICs and HPET, and switches

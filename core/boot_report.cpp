@@ -43,10 +43,11 @@ void announce_start() {
     const LoaderTimes& loader = machine.boot.times;
     const u64 total = arch::read_tsc() - loader.start;
     const u64 moving = build + loader.copying;
-    const u64 apart = loader.reading + loader.hashing + moving + loader.ending + machine.wait_ticks;
+    const u64 waits = loader.waiting + machine.wait_ticks;
+    const u64 apart = loader.reading + loader.hashing + moving + loader.ending + waits;
     Log() << "boot: " << total << " ticks since efi_main: reading " << loader.reading << ", hashing " << loader.hashing
           << ", zeroing and copying " << moving << ", ending the firmware " << loader.ending << ", hardware waits "
-          << machine.wait_ticks << ", all else " << (total > apart ? total - apart : 0);
+          << waits << ", all else " << (total > apart ? total - apart : 0);
 }
 
 } // namespace bulkhead

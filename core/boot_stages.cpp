@@ -7,7 +7,7 @@
 #include "arch/x86_64/control_bits.hpp"
 #include "arch/x86_64/descriptor_tables.hpp"
 #include "arch/x86_64/exceptions.hpp"
-#include "arch/x86_64/hardware.hpp"
+#include "arch/x86_64/instructions.hpp"
 #include "arch/x86_64/msr_numbers.hpp"
 #include "core/console.hpp"
 #include "core/failure.hpp"
@@ -16,7 +16,6 @@
 #include "core/machine.hpp"
 #include "core/service.hpp"
 #include "core/start_cpus.hpp"
-#include "drivers/tsc_calibration.hpp"
 #include "version.hpp"
 
 extern "C" bulkhead::ApStartup ap_startup;
@@ -25,29 +24,6 @@ extern "C" const bulkhead::u8 init_start[], init_end[], text_start[], text_end[]
 namespace bulkhead {
 
 namespace {
-
-constexpr u32 cpuid_x2apic = 1u << 21; // CPUID 1 ECX
-
-bool has_x2apic() { return (arch::cpuid(1).ecx & cpuid_x2apic) != 0; }
-
-/// Counts the APIC timer against the TSC. Masked, so no interrupt comes.
-u64 measure_apic_timer() {
-    constexpr u64 milliseconds = 10;
-    constexpr u32 full = ~0u;
-    constexpr u64 divide_by_1 = 0xb;
-    constexpr u32 current_count = 0x839;
-    using namespace drivers;
-    local_apic().write(apic::DIVIDE_CONFIGURATION, divide_by_1);
-    local_apic().write(apic::INITIAL_COUNT, full);
-    const u64 start = arch::read_tsc();
-    while (arch::read_tsc() - start < milliseconds * machine.tsc_khz)
-        arch::pause();
-    const u64 counted = full - local_apic().read(current_count);
-    const u64 ticks = arch::read_tsc() - start;
-    local_apic().write(apic::INITIAL_COUNT, 0);
-    machine.wait_ticks += ticks;
-    return counted * machine.tsc_khz / ticks * 1000;
-}
 
 void give_up_cpu(Vcpu& core) {
     Log() << "CPU " << core.cpu << " (APIC ID " << core.apic_id << ") did not answer its start-up IPI";
@@ -100,35 +76,20 @@ void decide_vendor(const Error* amd, const Error* intel) {
         halt_boot("this machine cannot run guests", vendor_of(arch::cpuid(0)) == CpuVendor::Amd ? *amd : *intel);
 }
 
-void calibrate_clocks() {
+void start_local_apic() {
     set_local_apic_address(machine.boot.acpi.local_apic);
-    or_halt("local APIC", local_apic().enable(has_x2apic()));
-    const u64 start = arch::read_tsc();
-    drivers::TscLeaf leaf;
-    if (arch::cpuid(0).eax >= 0x15) {
-        const CpuidRegisters words = arch::cpuid(0x15);
-        leaf = {words.eax, words.ebx, words.ecx};
-    }
-    arch::CpuPorts ports;
-    arch::CpuTsc tsc;
-    const drivers::PmTimer timer{static_cast<u16>(machine.boot.acpi.pm_timer_port),
-                                 machine.boot.acpi.pm_timer_32bit != 0};
-    const Result<drivers::TscFrequency> frequency = drivers::calibrate_tsc(leaf, timer, ports, tsc);
-    if (!frequency)
-        halt_boot("clocks", frequency.error());
-    machine.tsc_khz = frequency->khz;
-    machine.wait_ticks += arch::read_tsc() - start;
-    machine.apic_timer_hz = measure_apic_timer();
-    Log() << "TSC " << machine.tsc_khz << " kHz by " << drivers::name(frequency->reference) << ", APIC timer "
-          << machine.apic_timer_hz / 1000 << " kHz, "
-          << (has_x2apic() ? "x2APIC" : "xAPIC: each tick of a guest costs exits");
+    or_halt("local APIC", enable_local_apic());
+    const Clocks& clocks = machine.boot.clocks;
+    Log() << "TSC " << clocks.tsc_khz << " kHz by " << clocks.tsc_reference << ", APIC timer "
+          << clocks.apic_timer_hz / 1000 << " kHz, "
+          << (local_apic().is_x2apic() ? "x2APIC" : "xAPIC: each tick of a guest costs exits");
 }
 
 MsrConditions common_msr_conditions() {
     const auto host = [](u32 leaf, u32 subleaf) { return arch::cpuid(leaf, subleaf); };
     static constinit GuestCpuid cpuid;
     cpuid = GuestCpuid(host, machine.cpuid);
-    return {cpuid, has_x2apic()};
+    return {cpuid, local_apic().is_x2apic()};
 }
 
 void start_other_cpus(std::span<const CpuPlan> plans, HostPhysical trampoline_root) {
@@ -147,13 +108,13 @@ void start_other_cpus(std::span<const CpuPlan> plans, HostPhysical trampoline_ro
 void report_arrival() { std::atomic_ref(ap_startup.arrived).store(1); }
 
 void start_guest_clocks() {
-    const PvClockScale scale = pvclock_scale(machine.tsc_khz);
+    const PvClockScale scale = pvclock_scale(machine.boot.clocks.tsc_khz);
     const u64 now = arch::read_tsc();
     const WallClock& wall = machine.boot.wall_clock;
     const u64 since = pvclock_nanoseconds(scale, now - wall.tsc);
     for (Guest& guest : machine.guests) {
         guest.clock = {.scale = scale, .tsc_timestamp = now, .system_time = 0};
-        guest.pm_timer = PmTimer(machine.tsc_khz);
+        guest.pm_timer = PmTimer(machine.boot.clocks.tsc_khz);
         guest.wall_clock_at_start = wall.unix_seconds == 0 ? 0 : wall.unix_seconds * 1'000'000'000 + since;
         for (Vcpu* vcpu : guest.vcpus)
             vcpu->activity.store(Activity::WaitForSipi);

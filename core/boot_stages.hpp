@@ -29,8 +29,8 @@ template <class Capabilities> const Error* reason_against(const Result<Capabilit
     return detected ? nullptr : &detected.error();
 }
 
-/// Frequencies of the TSC and of the APIC timer.
-void calibrate_clocks();
+/// The bootstrap processor's. Says what time is measured by.
+void start_local_apic();
 /// What all vCPUs' MSR maps depend on.
 [[nodiscard]] MsrConditions common_msr_conditions();
 

@@ -73,8 +73,8 @@ template <class T> void rearm(T& device) BULKHEAD_REQUIRES(clock_lock) {
     rings_for.store(core->cpu);
     static_cast<void>(route_nmi(pin, core->apic_id));
     const u64 now = arch::read_tsc();
-    const u64 left = std::min(earliest > now ? earliest - now : 0, longest_step * machine.tsc_khz);
-    device.arm(left * device.hz() / (machine.tsc_khz * 1000) + 1);
+    const u64 left = std::min(earliest > now ? earliest - now : 0, longest_step * machine.boot.clocks.tsc_khz);
+    device.arm(left * device.hz() / (machine.boot.clocks.tsc_khz * 1000) + 1);
 }
 
 } // namespace

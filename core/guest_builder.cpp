@@ -27,7 +27,7 @@ void zero(const Guest& guest) {
             std::memset(guest.memory.ram(start + offset, part).data(), 0, part);
             done += part;
             const u64 now = arch::read_tsc();
-            if (now - reported < milliseconds * machine.tsc_khz)
+            if (now - reported < milliseconds * machine.boot.clocks.tsc_khz)
                 continue;
             reported = now;
             Log() << "guest " << guest.name << ": " << done / MiB << " MiB zeroed";

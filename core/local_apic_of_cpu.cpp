@@ -30,4 +30,6 @@ void discard_interrupts() {
 
 void set_local_apic_address(HostPhysical address) { registers = arch::DeviceRegisters(address); }
 
+Result<void> enable_local_apic() { return apic.enable((arch::cpuid(1).ecx & bit_of(CpuFeature::X2APIC)) != 0); }
+
 } // namespace bulkhead

@@ -19,4 +19,7 @@ void discard_interrupts();
 /// Where the xAPIC's registers are; before the first use of local_apic().
 void set_local_apic_address(HostPhysical address);
 
+/// Switches the running CPU's on: LocalApic::enable(), as what CPUID says that it is.
+Result<void> enable_local_apic();
+
 } // namespace bulkhead

@@ -23,11 +23,9 @@ struct Machine {
     std::span<ConsoleSource> console_sources; ///< likewise
     Vendor vendor{};                          ///< whose backend runs
     u32 service_cpu = 0;                      ///< drains consoles and takes the UART's NMI
-    u64 tsc_khz = 0;
-    u64 apic_timer_hz = 0;       ///< what the local APIC's timer counts before its divider
-    u64 wait_ticks = 0;          ///< TSC ticks of hardware waits while booting
-    u64 memory_kept = 0;         ///< bytes, besides second-stage tables and pristine files
-    u64 second_stage_tables = 0; ///< bytes
+    u64 wait_ticks = 0;                       ///< TSC ticks of waits for CPUs while booting
+    u64 memory_kept = 0;                      ///< bytes, besides second-stage tables and pristine files
+    u64 second_stage_tables = 0;              ///< bytes
     GuestCpuidParameters cpuid;  ///< what it has for every vCPU of the machine: the controls of instructions
     HostPhysical firmware_root;  ///< page tables for calls of UEFI runtime services
     std::atomic<bool> go{false}; ///< everything is built and sealed: enter the guests

@@ -92,7 +92,7 @@ extern "C" [[noreturn]] BULKHEAD_INIT void hv_main(const BootInfo& handed_over) 
     or_halt("memory", builder.take_over_memory());
     open_journal();
     or_halt("guests", builder.create_objects());
-    calibrate_clocks();
+    start_local_apic();
     or_halt("page tables", builder.build_tables(prepare_vendor(paging_capabilities())));
     builder.seal();
     cpu_plans = builder.plans();

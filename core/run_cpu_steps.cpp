@@ -19,11 +19,6 @@
 
 namespace bulkhead {
 
-namespace {
-constexpr u32 cpuid_x2apic = 1u << 21; // CPUID 1 ECX
-constexpr u32 cpuid_xsave = 1u << 26;  // CPUID 1 ECX
-} // namespace
-
 BULKHEAD_INIT Cpu& initialize_cpu(u32 index) {
     Cpu& cpu = *new (&this_cpu()) Cpu;
     cpu.index = index;
@@ -33,7 +28,7 @@ BULKHEAD_INIT Cpu& initialize_cpu(u32 index) {
     load_descriptor_tables(cpu.gdt);
     // EM and TS are clear: the guest's FPU state stays in the CPU, and its XSETBV is executed here.
     arch::write_cr0((arch::read_cr0() | cr0::WP | cr0::NE | cr0::MP) & ~(cr0::EM | cr0::TS | cr0::CD | cr0::NW));
-    const bool has_xsave = (arch::cpuid(1).ecx & cpuid_xsave) != 0;
+    const bool has_xsave = (arch::cpuid(1).ecx & bit_of(CpuFeature::XSAVE)) != 0;
     arch::write_cr4(cr4::PAE | cr4::MCE | cr4::OSFXSR | cr4::OSXMMEXCPT | cr4::PGE | (has_xsave ? cr4::OSXSAVE : 0));
     if (has_xsave)
         arch::write_xcr0(xcr0::X87);
@@ -41,8 +36,7 @@ BULKHEAD_INIT Cpu& initialize_cpu(u32 index) {
     // where an emulator has one PAT for host and guest, the guest finds the one of a reset.
     constexpr u64 pat_at_reset = 0x0007'0406'0007'0406;
     arch::write_msr(msr::IA32_PAT, pat_at_reset);
-    const bool has_x2apic = (arch::cpuid(1).ecx & cpuid_x2apic) != 0;
-    if (const Result<void> enabled = local_apic().enable(has_x2apic); !enabled)
+    if (const Result<void> enabled = enable_local_apic(); !enabled)
         halt_boot("local APIC", enabled.error());
     cpu.apic_id = local_apic().id();
     return cpu;
@@ -60,8 +54,8 @@ void prepare_vcpu_state(Cpu& cpu, Vcpu& core) {
     GuestCpuidParameters parameters = machine.cpuid;
     parameters.virtual_apic_id = core.id;
     parameters.cpu_count = static_cast<u32>(core.guest->vcpus.size());
-    parameters.tsc_hz = machine.tsc_khz * 1000;
-    parameters.apic_bus_hz = machine.apic_timer_hz;
+    parameters.tsc_hz = machine.boot.clocks.tsc_khz * 1000;
+    parameters.apic_bus_hz = machine.boot.clocks.apic_timer_hz;
     state.cpuid = GuestCpuid(host, parameters);
     state.cpuid.update({});
     state.apic = VirtualApic(core.id, state.cpuid.has(CpuFeature::TSC_DEADLINE));

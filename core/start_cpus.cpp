@@ -36,7 +36,7 @@ void add_to_field(u8* page, const u8* field, u32 value) {
 /// Waits; TSC ticks are counted as a hardware wait.
 void wait_microseconds(u64 microseconds) {
     const u64 start = arch::read_tsc();
-    const u64 ticks = machine.tsc_khz * microseconds / 1000;
+    const u64 ticks = machine.boot.clocks.tsc_khz * microseconds / 1000;
     while (arch::read_tsc() - start < ticks)
         arch::pause();
     machine.wait_ticks += arch::read_tsc() - start;

@@ -8,8 +8,9 @@
 #include "base/bit_field.hpp"
 #include "base/hardware.hpp"
 #include "base/result.hpp"
+#include "boot/acpi_platform.hpp"
 
-namespace bulkhead::drivers {
+namespace bulkhead::boot {
 
 enum class TscReference : u8 { Cpuid, AcpiPmTimer, Pit };
 
@@ -26,12 +27,6 @@ struct TscLeaf {
     u32 eax = 0; ///< denominator
     u32 ebx = 0; ///< numerator
     u32 ecx = 0; ///< crystal, Hz
-};
-
-/// What the FADT says of the PM timer: see AcpiInfo.
-struct PmTimer {
-    u16 port = 0; ///< 0: there is none
-    bool is_32bit = false;
 };
 
 /// The frequency that CPUID states, if it states all three numbers. SDM 3B 20.7.3
@@ -55,7 +50,8 @@ inline constexpr u64 pm_timer_window = pm_timer_hz / 50; ///< 20 ms: a tick more
 inline constexpr u64 pit_hz = 1'193'182;
 inline constexpr u16 pit_window = 59'659; ///< 50 ms: a tick more or less is 17 ppm
 inline constexpr unsigned attempts = 6;
-inline constexpr unsigned longest_wait = 20'000'000; ///< reads of a port: 20 s; 100 ms where one is 5 instructions of 1 ns
+inline constexpr unsigned longest_wait =
+    20'000'000; ///< reads of a port: 20 s; 100 ms where one is 5 instructions of 1 ns
 
 /// Port 61h and the 8254.
 struct Pit {
@@ -75,7 +71,7 @@ struct Sample {
     u64 tsc = 0;
 };
 
-template <PortAccess Ports, TscAccess Tsc> Sample sample_pm_timer(PmTimer timer, Ports& ports, Tsc& tsc) {
+template <PortAccess Ports, TscAccess Tsc> Sample sample_pm_timer(acpi::PmTimer timer, Ports& ports, Tsc& tsc) {
     Sample best;
     u64 best_width = ~u64{0};
     for (unsigned i = 0; i < 4; ++i) {
@@ -92,8 +88,8 @@ template <PortAccess Ports, TscAccess Tsc> Sample sample_pm_timer(PmTimer timer,
 
 /// Nothing where the timer stands still.
 template <PortAccess Ports, TscAccess Tsc>
-std::optional<TscMeasurement> measure_by_pm_timer(PmTimer timer, Ports& ports, Tsc& tsc) {
-    const u64 mask = timer.is_32bit ? 0xffff'ffff : 0xff'ffff;
+std::optional<TscMeasurement> measure_by_pm_timer(acpi::PmTimer timer, Ports& ports, Tsc& tsc) {
+    const u64 mask = timer.has_32_bits ? 0xffff'ffff : 0xff'ffff;
     const Sample start = sample_pm_timer(timer, ports, tsc);
     for (unsigned i = 0; i < longest_wait; ++i)
         if (((ports.in32(timer.port) - start.ticks) & mask) >= pm_timer_window) {
@@ -142,7 +138,7 @@ template <class Measure> std::optional<u64> measure_twice(u64 reference_hz, Meas
 /// The frequency of the TSC: what CPUID states, else measured against the ACPI PM timer, else against the PIT.
 /// Measuring takes at least 40 ms or 100 ms. Errors: no reference works, or its measurements never agree to 100 ppm.
 template <PortAccess Ports, TscAccess Tsc>
-[[nodiscard]] Result<TscFrequency> calibrate_tsc(TscLeaf leaf, PmTimer timer, Ports& ports, Tsc& tsc) {
+[[nodiscard]] Result<TscFrequency> calibrate_tsc(TscLeaf leaf, acpi::PmTimer timer, Ports& ports, Tsc& tsc) {
     using namespace tsc_calibration;
     if (const auto khz = tsc_khz_from_cpuid(leaf))
         return TscFrequency{*khz, TscReference::Cpuid};
@@ -154,4 +150,4 @@ template <PortAccess Ports, TscAccess Tsc>
     return fail("TSC: CPUID does not state its frequency, and neither PM timer nor PIT gives two equal measurements");
 }
 
-} // namespace bulkhead::drivers
+} // namespace bulkhead::boot

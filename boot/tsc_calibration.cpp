@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the Bulkhead authors
-#include "drivers/tsc_calibration.hpp"
+#include "boot/tsc_calibration.hpp"
 
 #include <algorithm>
 
-namespace bulkhead::drivers {
+namespace bulkhead::boot {
 
 std::string_view name(TscReference reference) {
     switch (reference) {
@@ -35,4 +35,4 @@ bool agree(u64 khz_a, u64 khz_b) {
     return (high - low) * 1'000'000 <= high * 100;
 }
 
-} // namespace bulkhead::drivers
+} // namespace bulkhead::boot

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the Bulkhead authors
-#include "drivers/tsc_calibration.hpp"
+#include "boot/tsc_calibration.hpp"
 
 #include <cmath>
 #include <random>
@@ -10,13 +10,13 @@
 #include "fakes/clocks.hpp"
 
 using namespace bulkhead;
-using namespace bulkhead::drivers;
+using namespace bulkhead::boot;
 
 namespace {
 
-constexpr PmTimer pm_timer{.port = 0x608, .is_32bit = false};
+constexpr acpi::PmTimer pm_timer{.port = 0x608, .has_32_bits = false};
 
-Result<TscFrequency> calibrate(fakes::Clocks& clocks, PmTimer timer = pm_timer) {
+Result<TscFrequency> calibrate(fakes::Clocks& clocks, acpi::PmTimer timer = pm_timer) {
     return calibrate_tsc({}, timer, clocks, clocks);
 }
 
@@ -54,7 +54,7 @@ TEST_CASE("The PM timer may wrap in a measurement, at 24 and at 32 bits") {
         fakes::Clocks clocks;
         clocks.pm_mask = is_32bit ? 0xffff'ffff : 0xff'ffff;
         clocks.pm_start = clocks.pm_mask - 3'579'545 - 30'000; // a second has passed already
-        const auto result = calibrate(clocks, {.port = 0x608, .is_32bit = is_32bit});
+        const auto result = calibrate(clocks, {.port = 0x608, .has_32_bits = is_32bit});
         REQUIRE(result);
         CHECK(result->reference == TscReference::AcpiPmTimer);
         CHECK(within(100, result->khz, clocks.tsc_hz));
@@ -87,7 +87,7 @@ TEST_CASE("Measurements that never agree end, and the next reference is tried") 
 }
 
 TEST_CASE("The PIT serves where there is no PM timer, or it stands still, and port 61h is put back") {
-    for (const PmTimer timer : {PmTimer{}, pm_timer}) {
+    for (const acpi::PmTimer timer : {acpi::PmTimer{}, pm_timer}) {
         fakes::Clocks clocks;
         clocks.has_pm = false;
         clocks.control = 0x03;
