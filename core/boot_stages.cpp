@@ -10,8 +10,8 @@
 #include "arch/x86_64/instructions.hpp"
 #include "arch/x86_64/msr_numbers.hpp"
 #include "core/console.hpp"
-#include "core/failure.hpp"
 #include "core/journal.hpp"
+#include "core/life_cycle.hpp"
 #include "core/local_apic_of_cpu.hpp"
 #include "core/machine.hpp"
 #include "core/service.hpp"
@@ -27,10 +27,11 @@ namespace {
 
 void give_up_cpu(Vcpu& core) {
     Log() << "CPU " << core.cpu << " (APIC ID " << core.apic_id << ") did not answer its start-up IPI";
-    if (core.guest == nullptr)
+    core.present = false;
+    if (core.activity.load() == Activity::Off)
         return;
     if (core.id == 0)
-        stop_before_start(*core.guest);
+        begin_stop(*core.guest, StopReason::Failed, &core);
     leave_guest(core);
 }
 
@@ -94,12 +95,10 @@ MsrConditions common_msr_conditions() {
 
 void start_other_cpus(std::span<const CpuPlan> plans, HostPhysical trampoline_root) {
     const std::span<const CpuInfo> cpus = handed(machine.boot.cpus);
-    machine.cores[0].present = true;
     prepare_trampoline(machine.boot.ap_trampoline, trampoline_root);
     send_init_to_all(cpus);
     for (u32 i = 1; i < cpus.size(); ++i) {
-        machine.cores[i].present = start_cpu(cpus[i], i, plans[i].start_root, machine.boot.ap_trampoline);
-        if (!machine.cores[i].present)
+        if (!start_cpu(cpus[i], i, plans[i].start_root, machine.boot.ap_trampoline))
             give_up_cpu(machine.cores[i]);
     }
     machine.service_cpu = choose_service_cpu();
@@ -107,20 +106,12 @@ void start_other_cpus(std::span<const CpuPlan> plans, HostPhysical trampoline_ro
 
 void report_arrival() { std::atomic_ref(ap_startup.arrived).store(1); }
 
-void start_guest_clocks() {
-    const PvClockScale scale = pvclock_scale(machine.boot.clocks.tsc_khz);
-    const u64 now = arch::read_tsc();
-    const WallClock& wall = machine.boot.wall_clock;
-    const u64 since = pvclock_nanoseconds(scale, now - wall.tsc);
-    for (Guest& guest : machine.guests) {
-        guest.clock = {.scale = scale, .tsc_timestamp = now, .system_time = 0};
-        guest.pm_timer = PmTimer(machine.boot.clocks.tsc_khz);
-        guest.wall_clock_at_start = wall.unix_seconds == 0 ? 0 : wall.unix_seconds * 1'000'000'000 + since;
-        for (Vcpu* vcpu : guest.vcpus)
-            vcpu->activity.store(Activity::WaitForSipi);
-        guest.running_vcpus.store(static_cast<u32>(guest.vcpus.size()));
-        machine.running_guests.fetch_add(1);
-    }
+void launch_guests() {
+    for (Guest& guest : machine.guests)
+        if (guest.info->autostart != 0) {
+            const LockGuard lock(guest.life_lock, lock_owner());
+            launch(guest);
+        }
 }
 
 } // namespace bulkhead

@@ -38,8 +38,8 @@ void start_other_cpus(std::span<const CpuPlan> plans, HostPhysical trampoline_ro
 /// On a CPU that has just been started: its parameters are read, the next CPU may start.
 void report_arrival();
 
-/// All guests' clocks are 0 from here.
-void start_guest_clocks();
+/// The lives of the guests that start by themselves begin: before any CPU can start one, or is given up.
+void launch_guests();
 
 BULKHEAD_INIT inline void or_halt(std::string_view what, const Result<void>& result) {
     if (!result)

@@ -6,6 +6,7 @@
 
 #include "arch/x86_64/instructions.hpp"
 #include "arch/x86_64/layout.hpp"
+#include "core/monitor.hpp"
 #include "core/parked.hpp"
 
 namespace bulkhead {
@@ -26,7 +27,7 @@ u64 MachineBuilder::shared_size() const {
     const u64 guests = machine.boot.guests.count;
     const u64 alignments = 8 * 64;
     return align_up(cpus * (sizeof(Vcpu) + sizeof(CpuPlan) + sizeof(Vcpu*)) +
-                        guests * (sizeof(Guest) + sizeof(ConsoleSource)) + alignments,
+                        guests * (sizeof(Guest) + sizeof(ConsoleSource)) + sizeof(ConsoleSource) + alignments,
                     page_size);
 }
 
@@ -71,7 +72,8 @@ Result<void> MachineBuilder::create_objects() {
     }
     const std::span<const GuestInfo> infos = handed(machine.boot.guests);
     machine.guests = create<Guest>(infos.size());
-    machine.console_sources = create<ConsoleSource>(infos.size());
+    machine.console_sources = create<ConsoleSource>(infos.size() + 1);
+    machine.console_sources.back() = monitor::source();
     for (u32 i = 0; i < infos.size(); ++i) {
         Guest& guest = machine.guests[i];
         guest.info = &infos[i];

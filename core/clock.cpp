@@ -8,6 +8,7 @@
 #include "base/init.hpp"
 #include "core/console.hpp"
 #include "core/cpu.hpp"
+#include "core/life_cycle.hpp"
 #include "core/machine.hpp"
 #include "core/service.hpp"
 #include "drivers/hpet.hpp"
@@ -120,11 +121,8 @@ bool clock_rings(const Vcpu& core) {
 bool holds_clock_lock() { return clock_lock.is_held_by(lock_owner()); }
 
 void expire_timeouts() {
-    const u64 now = arch::read_tsc();
     for (Guest& guest : machine.guests)
-        if (u64 deadline = guest.deadline.load();
-            deadline != 0 && deadline <= now && guest.deadline.compare_exchange_strong(deadline, 0))
-            Log() << "guest " << guest.name << ": a timeout";
+        expire(guest);
     rearm_clock();
 }
 

@@ -7,9 +7,9 @@
 #include "arch/x86_64/hardware.hpp"
 #include "base/init.hpp"
 #include "base/spinlock.hpp"
-#include "core/failure.hpp"
 #include "core/journal.hpp"
 #include "core/machine.hpp"
+#include "core/monitor.hpp"
 #include "drivers/serial.hpp"
 
 namespace bulkhead::console {
@@ -24,6 +24,10 @@ constinit Spinlock log_lock; // of lines of the hypervisor's own: short, rare, a
 constinit ConsoleOutput log_ring BULKHEAD_GUARDED_BY(log_lock);
 constinit ConsoleWriter log_writer BULKHEAD_GUARDED_BY(log_lock);
 
+/// The last lines, the oldest from log_written on.
+constinit std::array<char, 8192> log_memory BULKHEAD_GUARDED_BY(log_lock){};
+constinit u32 log_written BULKHEAD_GUARDED_BY(log_lock) = 0;
+
 constinit ConsoleMux mux; // the service CPU's alone
 constinit std::optional<char> unsent;
 constinit std::atomic<bool> serving{false};
@@ -35,10 +39,16 @@ void write_now(std::string_view text) {
         serial.put(c);
 }
 
+void remember(std::string_view text) BULKHEAD_REQUIRES(log_lock) {
+    for (const char c : text) {
+        log_memory[log_written] = c;
+        log_written = (log_written + 1) % log_memory.size();
+    }
+}
+
 void print_help() {
-    print(
-        "Ctrl-] then 1 to 9, n or p: type into that, the next or the previous guest; s: statistics; Ctrl-] again: the "
-        "character itself");
+    print("Ctrl-] then 1 to 9, n or p: type into that, the next or the previous guest; m: commands; s: statistics; "
+          "Ctrl-] again: the character itself");
 }
 
 void on_key(char key) {
@@ -47,18 +57,16 @@ void on_key(char key) {
     case ConsoleAction::Kind::None:
         return;
     case ConsoleAction::Kind::Typed:
+        if (action.source == machine.guests.size())
+            return monitor::type(static_cast<u8>(key));
         if (action.dropped != 0)
             Log() << "guest " << machine.guests[action.source].name << ": (" << action.dropped
                   << " typed bytes dropped)";
         return kick(*machine.guests[action.source].vcpus[0], request_input);
     case ConsoleAction::Kind::Focus:
-        Log() << "typing goes to guest " << machine.guests[action.source].name;
-        return;
+        return set_focus(action.source);
     case ConsoleAction::Kind::Statistics:
-        for (const Vcpu& core : machine.cores)
-            if (core.guest != nullptr)
-                print_counters(core);
-        return;
+        return monitor::print_statistics();
     case ConsoleAction::Kind::Help:
         return print_help();
     }
@@ -92,6 +100,8 @@ void print(std::string_view line) {
         return;
     {
         const LockGuard lock(log_lock, lock_owner());
+        remember(line);
+        remember("\n");
         if (!serving.load()) {
             write_now(ConsoleMux::own_name);
             write_now(": ");
@@ -146,6 +156,20 @@ void flush() {
         unsent.reset();
         serial.put(static_cast<char>(*byte));
     }
+}
+
+void repeat_log(ConsoleWriter& writer, ConsoleOutput& ring) {
+    const LockGuard lock(log_lock, lock_owner());
+    writer.put(ring, {log_memory.data() + log_written, log_memory.size() - log_written});
+    writer.put(ring, {log_memory.data(), log_written});
+}
+
+void set_focus(u32 source) {
+    mux.set_focus(source);
+    if (source < machine.guests.size())
+        Log() << "typing goes to guest " << machine.guests[source].name;
+    else
+        Log() << "typing goes to the monitor: help says what it knows";
 }
 
 bool holds_lock() { return log_lock.is_held_by(lock_owner()); }

@@ -26,6 +26,12 @@ void serve();
 /// Tells the service CPU that a ring has something. Any CPU.
 void wake();
 
+/// On the service CPU: the lines that were printed last, as much as is kept of them, into another ring.
+void repeat_log(ConsoleWriter& writer, ConsoleOutput& ring);
+
+/// On the service CPU: typing goes to that source.
+void set_focus(u32 source);
+
 /// For a CPU that will not return: brings everything out, waiting for the wire. Only when nothing else may run.
 void flush();
 

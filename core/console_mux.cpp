@@ -161,6 +161,8 @@ ConsoleAction ConsoleMux::type(u8 byte) {
             wanted = focus_ + 1 < count ? focus_ + 1 : 0;
         if (byte == 'p')
             wanted = (focus_ == 0 ? count : focus_) - 1;
+        if (byte == 'm')
+            wanted = count - 1;
         if (wanted < count) {
             focus_ = wanted;
             return {Kind::Focus, focus_, 0};

@@ -53,7 +53,7 @@ struct ConsoleAction {
 /// Merges the consoles of all guests into one stream of lines, each under its guest's name, and hands what is typed to
 /// the guest in focus. Only that guest's unfinished lines are shown at once, so that a prompt appears. Where another
 /// line comes in between, the unfinished one is shown again from its start: programs find every line whole. Used by one
-/// CPU; the other side of the rings may be any.
+/// CPU; the other side of the rings may be any. The last source is the monitor's.
 class ConsoleMux {
 public:
     static constexpr u8 escape = 0x1d; ///< Ctrl-]
@@ -69,6 +69,7 @@ public:
     /// A byte from the wire.
     ConsoleAction type(u8 byte);
     [[nodiscard]] u32 focus() const { return focus_; }
+    void set_focus(u32 source) { focus_ = source; }
 
 private:
     static constexpr u32 nobody = ~0u;

@@ -15,24 +15,14 @@ constexpr std::array<std::string_view, Registers::count> register_names{
     "rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15"};
 constexpr u32 registers_per_line = 4;
 
-std::string_view name_of(StopReason reason) {
-    switch (reason) {
-    case StopReason::None:
-        return "still running";
-    case StopReason::PowerOff:
-        return "powered off";
-    case StopReason::Reset:
-        return "reset";
-    case StopReason::Failed:
-        return "failed";
-    }
-    __builtin_unreachable();
-}
-
 } // namespace
 
 void print_failure(const Vcpu& vcpu, const FailureRecord& record, const Registers& registers) {
     const std::string_view guest = vcpu.guest->name;
+    {
+        const LockGuard lock(vcpu.guest->life_lock, lock_owner());
+        vcpu.guest->last_failure = {record.what, vcpu.id, record.rip};
+    }
     Record() << "guest " << guest << " vCPU " << vcpu.id << " stopped at RIP " << Hex{record.rip, 16} << ": "
              << record.what << " (" << Hex{record.value} << ")";
     const bool as_saved = record.reason == ExitReason::TripleFault; // the processor state is not architectural then
@@ -48,21 +38,6 @@ void print_failure(const Vcpu& vcpu, const FailureRecord& record, const Register
         for (u32 i = first; i < first + registers_per_line; ++i)
             line << " " << register_names[i] << " " << Hex{registers.gpr[i], 16};
     }
-}
-
-void begin_stop(Guest& guest, StopReason reason, const Vcpu* self) {
-    StopReason expected = StopReason::None;
-    if (!guest.stop_reason.compare_exchange_strong(expected, reason))
-        return; // another vCPU was first
-    for (Vcpu* vcpu : guest.vcpus)
-        if (vcpu != self && vcpu->activity.load() != Activity::Off)
-            kick(*vcpu, request_stop);
-}
-
-void stop_before_start(Guest& guest) {
-    guest.stop_reason.store(StopReason::Failed);
-    for (Vcpu* vcpu : guest.vcpus)
-        vcpu->requests.fetch_or(request_stop);
 }
 
 void report_parked_failure(const Vcpu& core, const VmExit& exit) {
@@ -102,23 +77,6 @@ void print_counters(const Vcpu& vcpu) {
                                       {"injected", vcpu.injected}})
         if (count != 0)
             line << "; " << what << " " << count;
-}
-
-void leave_guest(Vcpu& vcpu) {
-    Guest& guest = *vcpu.guest;
-    vcpu.activity.store(Activity::Off);
-    if (guest.running_vcpus.fetch_sub(1) != 1)
-        return;
-    for (const Vcpu* each : guest.vcpus)
-        print_counters(*each);
-    {
-        const LockGuard lock(guest.devices_lock, lock_owner());
-        if (const u64 dropped = guest.output_writer.dropped(); dropped != 0)
-            Log() << "guest " << guest.name << ": " << dropped << " bytes of console output dropped in all";
-    }
-    Log() << "guest " << guest.name << " is off: " << name_of(guest.stop_reason.load());
-    if (machine.running_guests.fetch_sub(1) == 1)
-        kick(machine.cores[machine.service_cpu], request_power_off);
 }
 
 } // namespace bulkhead

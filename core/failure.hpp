@@ -29,17 +29,6 @@ std::string_view violation_by(const SecondStageFault& fault, GuestAddressClass w
 /// Prints the record: guest, vCPU, RIP, reason, registers.
 void print_failure(const Vcpu& vcpu, const FailureRecord& record, const Registers& registers);
 
-/// The guest is to stop: tells its cores. `self`, unless there is none, is the caller's own: it is parked and calls
-/// leave_guest() without being told.
-void begin_stop(Guest& guest, StopReason reason, const Vcpu* self);
-
-/// The same for one that cannot even start: before any core looks at its requests.
-void stop_before_start(Guest& guest);
-
-/// A core has left its guest. The last one reports the guest as off, and, if it was the last guest, asks the service
-/// CPU to power off.
-void leave_guest(Vcpu& vcpu);
-
 /// The parked context exited as it never should: the core's hypervisor is not to be trusted any more.
 void report_parked_failure(const Vcpu& core, const VmExit& exit);
 

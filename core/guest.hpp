@@ -11,6 +11,7 @@
 #include "boot/boot_info.hpp"
 #include "core/console_mux.hpp"
 #include "core/guest_memory.hpp"
+#include "core/restart_policy.hpp"
 #include "core/vm_exit.hpp"
 #include "devices/io_apic.hpp"
 #include "devices/pm_timer.hpp"
@@ -26,14 +27,17 @@ struct Guest;
 
 /// What another CPU asks of a vCPU's core. A bit is set, then an NMI is sent.
 enum VcpuRequest : u32 {
-    request_input = 1u << 0,     ///< there is typed input in the guest's ring
-    request_stop = 1u << 1,      ///< another vCPU of the guest failed or switched it off
-    request_nmi = 1u << 2,       ///< another vCPU of the guest sent it an NMI
-    request_serve = 1u << 3,     ///< service CPU: a console ring has something
-    request_power_off = 1u << 4, ///< service CPU: every guest is off
-    request_init = 1u << 5,      ///< another vCPU of the guest, or this one, sent it an INIT
-    request_start_up = 1u << 6,  ///< and a start-up IPI, with Vcpu::start_up_vector
-    request_eoi = 1u << 7,       ///< Guest::eoi_exits has changed
+    request_input = 1u << 0,    ///< there is typed input in the guest's ring
+    request_stop = 1u << 1,     ///< the guest's life ends
+    request_nmi = 1u << 2,      ///< another vCPU of the guest sent it an NMI
+    request_serve = 1u << 3,    ///< service CPU: a console ring has something
+    request_all_off = 1u << 4,  ///< service CPU: a guest has ended, perhaps the last
+    request_init = 1u << 5,     ///< another vCPU of the guest, or this one, sent it an INIT
+    request_start_up = 1u << 6, ///< and a start-up IPI, with Vcpu::start_up_vector
+    request_eoi = 1u << 7,      ///< Guest::eoi_exits has changed
+    request_pause = 1u << 8,    ///< Guest::paused has changed
+    request_start = 1u << 9,    ///< first vCPU: its guest's life begins
+    request_scrub = 1u << 10,   ///< first vCPU's core: clear the guest's memory
 };
 
 /// What a core does for its guest.
@@ -50,11 +54,12 @@ struct alignas(64) Vcpu {
     u32 cpu = 0;     ///< index in BootInfo::cpus
     u32 apic_id = 0; ///< physical
     std::atomic<u32> requests{0};
-    bool present = false;           ///< it answered when it was started
+    bool present = true;            ///< false: it did not answer when it was started
     std::atomic<bool> ready{false}; ///< the core has started and built what it has to
     std::atomic<Activity> activity{Activity::Off};
     std::atomic<u8> start_up_vector{0}; ///< of the last start-up IPI: it starts at this page
     std::atomic<u16> xapic_address{0};  ///< VirtualApic::address()
+    std::atomic<bool> is_new{false};    ///< it has not run in its guest's present life
     /// Written by its own core only, by plain increments; read by anyone.
     std::array<u64, exit_reason_count> exits{};
     u64 unknown_msrs = 0; ///< accesses refused with #GP
@@ -63,8 +68,18 @@ struct alignas(64) Vcpu {
     u64 build_ticks = 0;  ///< TSC ticks spent on zeroing and copying the guest's memory
 };
 
-/// Why a guest is off.
-enum class StopReason : u8 { None, PowerOff, Reset, Failed };
+/// Why a guest's life ended. The last three: somebody asked for it.
+enum class StopReason : u8 { None, PowerOff, Reset, Failed, Watchdog, Stopped, Restarted, Destroyed };
+
+/// `Loaded`: it has not run, or its memory has been cleared since. `Stopped` and `Failed`: how its last life ended.
+enum class GuestState : u8 { Loaded, Running, Paused, Stopped, Failed };
+
+/// What a guest failed of.
+struct GuestFailure {
+    std::string_view what; ///< empty: it never did
+    u32 vcpu = 0;
+    u64 rip = 0;
+};
 
 struct Guest {
     const GuestInfo* info = nullptr; ///< in the hand-off area; its segments are mapped on the guest's own CPUs
@@ -88,9 +103,18 @@ struct Guest {
     ConsoleWriter output_writer BULKHEAD_GUARDED_BY(devices_lock);
 
     std::atomic<bool> eoi_exits{false}; ///< the vCPUs' EOIs are to exit: the I/O APIC wants them
-    std::atomic<u32> running_vcpus{0};  ///< those that are not off
-    std::atomic<StopReason> stop_reason{StopReason::None};
-    std::atomic<u64> deadline{0}; ///< TSC, of the timeout that is pending; 0: none. rearm_clock() follows
+
+    Spinlock life_lock; ///< taken inside of devices_lock, if both
+    GuestState state BULKHEAD_GUARDED_BY(life_lock) = GuestState::Loaded;
+    StopReason stop_reason BULKHEAD_GUARDED_BY(life_lock) = StopReason::None;
+    RestartCount restart_count BULKHEAD_GUARDED_BY(life_lock);
+    GuestFailure last_failure BULKHEAD_GUARDED_BY(life_lock);
+    u64 started_at BULKHEAD_GUARDED_BY(life_lock) = 0;    ///< TSC, of its last life
+    u64 deadline_left BULKHEAD_GUARDED_BY(life_lock) = 0; ///< TSC ticks, while it is paused
+    std::atomic<u32> lives{0};                            ///< how often it was started
+    std::atomic<u32> running_vcpus{0};                    ///< those that are not off
+    std::atomic<bool> paused{false};
+    std::atomic<u64> deadline{0}; ///< TSC, of its watchdog or, while it is off, its restart; 0: none. rearm_clock() follows
 };
 
 } // namespace bulkhead

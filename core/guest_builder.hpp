@@ -19,4 +19,7 @@ struct BuildTimes {
 /// loader found wrong with its kernel.
 Result<EntryState> build_guest_memory(const Guest& guest, BuildTimes& times);
 
+/// Zeros in all of the guest's RAM; on one of its own CPUs.
+void clear_guest_memory(const Guest& guest);
+
 } // namespace bulkhead

@@ -5,7 +5,7 @@
 #include <bit>
 
 #include "core/console.hpp"
-#include "core/failure.hpp"
+#include "core/life_cycle.hpp"
 #include "core/local_apic_of_cpu.hpp"
 #include "core/machine.hpp"
 #include "devices/port_map.hpp"
@@ -16,6 +16,7 @@ namespace {
 
 // Hypercall ABI, docs/guests.md: number in RAX, arguments in RBX, RCX, RDX.
 constexpr u64 hypercall_exit_count = 0x424b0001;
+constexpr u64 hypercall_life = 0x424b0002;
 constexpr u64 unknown_hypercall = ~u64{0} - 37; // -ENOSYS, as KVM answers
 
 /// What the I/O APIC sends is an IPI, which sets no bit of TMR: the hardware's EOI message never comes back.
@@ -183,6 +184,12 @@ void end_interrupt(Guest& guest) {
     deliver_messages(guest);
 }
 
+void press_power_button(Guest& guest) {
+    const LockGuard lock(guest.devices_lock, lock_owner());
+    guest.io_apic.signal(platform::button_pin, guest.power.press_button());
+    deliver_messages(guest);
+}
+
 void take_input(Guest& guest) {
     const LockGuard lock(guest.devices_lock, lock_owner());
     feed_uart(guest);
@@ -246,6 +253,8 @@ bool carry_out(Vcpu& vcpu, u32 number, const ApicAccess& access) {
 }
 
 u64 hypercall(const Vcpu& vcpu, const Registers& registers) {
+    if (registers.rax() == hypercall_life)
+        return vcpu.guest->lives.load();
     if (registers.rax() != hypercall_exit_count)
         return unknown_hypercall;
     const u64 index = registers.rbx();
@@ -259,7 +268,7 @@ u64 hypercall(const Vcpu& vcpu, const Registers& registers) {
     return total;
 }
 
-bool set_system_time(const Guest& guest, VcpuState& state, u64 value, u64 tsc_offset) {
+bool set_system_time(const Guest& guest, VcpuState& state, u64 value, u64 tsc_offset, bool was_paused) {
     const std::optional<GuestPhysical> address = pvclock_time_address(value);
     if (!address)
         return true; // switched off
@@ -270,7 +279,7 @@ bool set_system_time(const Guest& guest, VcpuState& state, u64 value, u64 tsc_of
         return false;
     PvClock clock = guest.clock;
     clock.tsc_timestamp += tsc_offset;
-    write_vcpu_time(page.first<sizeof(PvClockVcpuTimeInfo)>(), state.clock_version, clock, false);
+    write_vcpu_time(page.first<sizeof(PvClockVcpuTimeInfo)>(), state.clock_version, clock, was_paused);
     return true;
 }
 

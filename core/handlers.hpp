@@ -62,6 +62,9 @@ private:
 /// The running vCPU's EOI while Guest::eoi_exits is set: to its APIC, and to the guest's I/O APIC.
 void end_interrupt(Guest& guest);
 
+/// Asks the guest to shut down.
+void press_power_button(Guest& guest);
+
 /// Brings typed input from the guest's ring to its UART.
 void take_input(Guest& guest);
 
@@ -76,8 +79,8 @@ bool carry_out(Vcpu& vcpu, u32 number, const ApicAccess& access);
 u64 hypercall(const Vcpu& vcpu, const Registers& registers);
 
 /// The guest wrote MSR_KVM_SYSTEM_TIME_NEW or MSR_KVM_WALL_CLOCK_NEW: fills the page. False if the address is not one.
-/// `tsc_offset`: guest's TSC minus host's.
-bool set_system_time(const Guest& guest, VcpuState& state, u64 value, u64 tsc_offset);
+/// `tsc_offset`: guest's TSC minus host's. `was_paused`: the guest is told so.
+bool set_system_time(const Guest& guest, VcpuState& state, u64 value, u64 tsc_offset, bool was_paused = false);
 bool set_wall_clock(const Guest& guest, u64 value);
 
 } // namespace bulkhead

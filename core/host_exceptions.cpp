@@ -72,7 +72,8 @@ extern "C" void handle_exception(const ExceptionFrame& frame) {
     Cpu& cpu = this_cpu();
     Guest* guest = cpu.core->guest;
     if (cpu.in_failure || guest == nullptr || cpu.core->activity.load() != Activity::Active ||
-        guest->devices_lock.is_held_by(lock_owner()) || console::holds_lock() || holds_clock_lock())
+        guest->devices_lock.is_held_by(lock_owner()) || guest->life_lock.is_held_by(lock_owner()) ||
+        console::holds_lock() || holds_clock_lock())
         fail_machine(frame);
     cpu.in_failure = true;
     {

@@ -20,7 +20,7 @@ struct Machine {
     BootInfo boot;                            ///< a copy; its arrays are reached through handed()
     std::span<Vcpu> cores;                    ///< one a CPU, in the order of BootInfo::cpus
     std::span<Guest> guests;                  ///< in the order of the configuration
-    std::span<ConsoleSource> console_sources; ///< likewise
+    std::span<ConsoleSource> console_sources; ///< likewise, and the monitor's behind them
     Vendor vendor{};                          ///< whose backend runs
     u32 service_cpu = 0;                      ///< drains consoles and takes the UART's NMI
     u64 wait_ticks = 0;                       ///< TSC ticks of waits for CPUs while booting
@@ -29,7 +29,6 @@ struct Machine {
     GuestCpuidParameters cpuid;  ///< what it has for every vCPU of the machine: the controls of instructions
     HostPhysical firmware_root;  ///< page tables for calls of UEFI runtime services
     std::atomic<bool> go{false}; ///< everything is built and sealed: enter the guests
-    std::atomic<u32> running_guests{0};
 };
 
 extern constinit Machine machine;
@@ -48,10 +47,12 @@ inline HostPhysical image_physical(const void* object) {
 /// Who holds a lock: every CPU has page tables of its own, also before it has per-CPU data.
 inline u64 lock_owner() { return arch::read_cr3(); }
 
-/// An NMI for the core, after `request` was set for it. Cheap and safe from any CPU.
+/// An NMI for the core, after `request` was set for it. Before Machine::go without the NMI: a CPU may be without the
+/// tables to take it, and looks at its requests when it goes. Cheap and safe from any CPU.
 void kick(Vcpu& core, VcpuRequest request);
 
-/// Power-off through the firmware's runtime services; halts if that returns. Only when no guest runs any more.
-[[noreturn]] void power_off_machine();
+/// No guest runs any more: power-off or reset, as configured, through the firmware's runtime services; halts if that
+/// returns. Or nothing, if the machine is to stay.
+void end_machine();
 
 } // namespace bulkhead

@@ -96,7 +96,7 @@ extern "C" [[noreturn]] BULKHEAD_INIT void hv_main(const BootInfo& handed_over) 
     or_halt("page tables", builder.build_tables(prepare_vendor(paging_capabilities())));
     builder.seal();
     cpu_plans = builder.plans();
-    start_guest_clocks(); // before any CPU can start a guest, or give one up
+    launch_guests();
     announce_plan();
     start_other_cpus(builder.plans(), builder.trampoline_root());
     continue_on_stack(cpu_plans[0].start_root.value, layout::per_cpu_stack + layout::per_cpu_stack_size,

@@ -12,7 +12,6 @@
 #include "base/init.hpp"
 #include "core/boot_report.hpp"
 #include "core/console.hpp"
-#include "core/failure.hpp"
 #include "core/local_apic_of_cpu.hpp"
 #include "core/machine.hpp"
 #include "core/service.hpp"
@@ -59,17 +58,10 @@ void prepare_vcpu_state(Cpu& cpu, Vcpu& core) {
     state.cpuid = GuestCpuid(host, parameters);
     state.cpuid.update({});
     state.apic = VirtualApic(core.id, state.cpuid.has(CpuFeature::TSC_DEADLINE));
-    if (core.id != 0)
-        state.cr0_guest_bits = cr0::CD | cr0::NW; // as after power-up: no loader has set them
+    state.cr0_guest_bits = core.id == 0 ? 0 : cr0::CD | cr0::NW; // as after power-up: no loader has set them
+    state.cr4_mce = false;
     state.msrs = initial_msr_state(state.cpuid, local_apic().is_x2apic(), host_microcode_revision(),
                                    read_arch_capabilities(host, [](u32 number) { return arch::read_msr(number); }));
-    discard_interrupts(); // of the firmware's
-}
-
-void report_unbuildable_guest(Vcpu& core, const Error& error) {
-    Log() << "guest " << core.guest->name << " not started: " << error.what << " (" << Hex{error.value} << ")";
-    stop_before_start(*core.guest);
-    leave_guest(core);
 }
 
 BULKHEAD_INIT void wait_for_go(Cpu& cpu) {

@@ -13,9 +13,6 @@ Cpu& initialize_cpu(u32 index);
 /// What a vCPU sees of its CPU: CPUID, MSRs, APIC.
 void prepare_vcpu_state(Cpu& cpu, Vcpu& core);
 
-/// The guest's files cannot be started: says why. The guest counts as failed.
-void report_unbuildable_guest(Vcpu& core, const Error& error);
-
 /// All cores meet here; the bootstrap processor lets them go. The service CPU takes over the console.
 void wait_for_go(Cpu& cpu);
 

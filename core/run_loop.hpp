@@ -15,8 +15,10 @@
 #include "core/guest_view.hpp"
 #include "core/handlers.hpp"
 #include "core/instruction_fetch.hpp"
+#include "core/life_cycle.hpp"
 #include "core/local_apic_of_cpu.hpp"
 #include "core/machine.hpp"
+#include "core/run_cpu_steps.hpp"
 #include "devices/port_map.hpp"
 
 namespace bulkhead {
@@ -24,6 +26,12 @@ namespace bulkhead {
 template <Backend B> class RunLoop {
 public:
     explicit RunLoop(B& backend) : backend_(backend), cpu_(this_cpu()), core_(*this_cpu().core) {}
+
+    /// While booting: the core's guest is built, if this is its first vCPU, and starts by itself.
+    [[gnu::noinline, clang::minsize]] void begin() {
+        backend_.set_parked(true);
+        serve_guest();
+    }
 
     [[noreturn]] void run() {
         serve_requests(); // of a signal that came before NMIs were held back
@@ -50,6 +58,7 @@ public:
     [[gnu::noinline, clang::minsize]] void leave() {
         if (core_.activity.load() == Activity::Off)
             return;
+        paused_ = false;
         backend_.set_parked(true);
         local_apic().reset_for_guest();
         leave_guest(core_);
@@ -220,29 +229,20 @@ private:
         serve_requests();
     }
 
-    [[nodiscard]] bool is_active() const { return core_.activity.load() == Activity::Active; }
+    /// Whether the guest is what enter() runs.
+    [[nodiscard]] bool is_active() const { return core_.activity.load() == Activity::Active && !paused_; }
 
     [[gnu::noinline, clang::minsize]] void serve_requests() {
-        const u32 requests = core_.requests.exchange(0);
-        if ((requests & request_stop) != 0)
-            leave();
-        if ((requests & request_init) != 0 && is_active())
-            wait_for_sipi();
-        if ((requests & request_start_up) != 0 && core_.activity.load() == Activity::WaitForSipi)
-            start_up(core_.start_up_vector.load());
-        if ((requests & request_input) != 0 && is_active())
-            take_input(*core_.guest);
-        if (is_active())
-            show_apic_mode();
-        if ((requests & request_nmi) != 0 && is_active())
-            backend_.raise_guest_nmi();
+        serve_guest();
         if (clock_rings(core_))
             expire_timeouts();
         if (cpu_.index == machine.service_cpu) {
             console::serve();
-            if ((requests & request_power_off) != 0) {
-                backend_.release_cpu();
-                power_off_machine();
+            if ((core_.requests.fetch_and(~u32{request_serve | request_all_off}) & request_all_off) != 0 &&
+                all_guests_off()) {
+                if (machine.boot.when_off != WhenOff::Stay)
+                    backend_.release_cpu();
+                end_machine();
             }
         }
     }
@@ -261,6 +261,79 @@ private:
             local_apic().write(drivers::apic::SVR, drivers::apic::SpuriousInterruptVector::Vector::mask);
     }
 
+    [[gnu::noinline, clang::minsize]] void serve_guest() {
+        u32 requests = core_.requests.fetch_and(request_serve | request_all_off);
+        if ((requests & request_stop) != 0) {
+            leave();
+            requests = 0; // were for the life that is over
+        }
+        if ((requests & request_scrub) != 0)
+            scrub(*core_.guest);
+        if ((requests & request_start) != 0)
+            start_guest();
+        if (core_.activity.load() == Activity::Off)
+            return;
+        if (const bool paused = core_.guest->paused.load(); paused != paused_)
+            set_paused(paused);
+        if (paused_) {
+            // What else was asked waits until it goes on, which is a request, too.
+            core_.requests.fetch_or(requests);
+            return;
+        }
+        if ((requests & request_init) != 0 && is_active())
+            wait_for_sipi();
+        if ((requests & request_start_up) != 0 && core_.activity.load() == Activity::WaitForSipi)
+            start_up(core_.start_up_vector.load());
+        if (!is_active())
+            return;
+        if ((requests & request_input) != 0)
+            take_input(*core_.guest);
+        show_apic_mode();
+        if ((requests & request_nmi) != 0)
+            backend_.raise_guest_nmi();
+    }
+
+    /// The vCPU stays as it is, and interrupts for it stay pending in its APIC. Its clocks go on: what Linux would take
+    /// for a lockup, PVCLOCK_GUEST_STOPPED explains.
+    [[gnu::noinline, clang::minsize]] void set_paused(bool paused) {
+        paused_ = paused;
+        if (core_.activity.load() != Activity::Active)
+            return;
+        backend_.set_parked(paused);
+        if (!paused)
+            static_cast<void>(
+                set_system_time(*core_.guest, cpu_.vcpu, cpu_.vcpu.msrs.kvm_system_time, backend_.tsc_offset(), true));
+    }
+
+    /// A life of the guest begins, on its first vCPU.
+    [[gnu::noinline, clang::minsize]] void start_guest() {
+        const std::optional<EntryState> entry = renew(core_);
+        if (!entry)
+            return stop(StopReason::Failed);
+        renew_vcpu();
+        backend_.reset(*entry);
+        finish_start();
+    }
+
+    /// Nothing of what the vCPU was is left, if that was in another life; of this one, what an INIT leaves.
+    void renew_vcpu() {
+        backend_.hold_interrupts(false);
+        discard_interrupts();
+        backend_.hold_interrupts(true);
+        if (core_.is_new.load())
+            prepare_vcpu_state(cpu_, core_);
+        else
+            cpu_.vcpu.apic.reset();
+    }
+
+    void finish_start() {
+        if (core_.is_new.exchange(false))
+            backend_.set_tsc_offset(0);
+        show_apic_mode();
+        backend_.set_parked(false);
+        core_.activity.store(Activity::Active);
+    }
+
     /// INIT: the vCPU runs no more until a start-up IPI.
     [[gnu::noinline, clang::minsize]] void wait_for_sipi() {
         core_.activity.store(Activity::WaitForSipi); // from here on its siblings send it no interrupts
@@ -271,19 +344,14 @@ private:
     /// SDM 3A 9.4.3 and table 10-1: what an INIT leaves is in force here, where it can be seen first. No interrupt of
     /// the vCPU's old life arrives in this one.
     [[gnu::noinline, clang::minsize]] void start_up(u8 vector) {
-        backend_.hold_interrupts(false);
-        discard_interrupts();
-        backend_.hold_interrupts(true);
-        cpu_.vcpu.apic.reset();
+        renew_vcpu();
         constexpr u32 version_information = 1; // EDX after a reset is what CPUID has in EAX
         backend_.start_up(vector);
         backend_.show_controls(cr0::ET | cpu_.vcpu.cr0_guest_bits, 0);
         cpu_.registers.rdx() = cpu_.vcpu.cpuid.lookup(version_information, 0).eax;
         cpu_.vcpu.cr4_mce = false;
         update_cpuid();
-        show_apic_mode();
-        backend_.set_parked(false);
-        core_.activity.store(Activity::Active);
+        finish_start();
     }
 
     /// Moves RIP behind the intercepted instruction. False: the guest is to be entered as it is, since the instruction
@@ -363,6 +431,7 @@ private:
     Cpu& cpu_;
     Vcpu& core_;
     Vcpu* receiver_ = nullptr; ///< of the interrupt that is being sent
+    bool paused_ = false;      ///< as Guest::paused was when it was looked at
 };
 
 } // namespace bulkhead

@@ -67,6 +67,8 @@ BULKHEAD_INIT void start_service() {
 
 void kick(Vcpu& core, VcpuRequest request) {
     core.requests.fetch_or(request);
+    if (!machine.go.load() || !core.present)
+        return;
     static_cast<void>(local_apic().send_ipi(core.apic_id, drivers::IpiMode::Nmi)); // the ID was checked at boot
 }
 
@@ -87,11 +89,16 @@ namespace {
 
 } // namespace
 
-void power_off_machine() {
-    Log() << "all guests are off: powering off";
+void end_machine() {
+    if (machine.boot.when_off == WhenOff::Stay)
+        return Log() << "all guests are off", void();
+    const bool reboots = machine.boot.when_off == WhenOff::Reboot;
+    Log() << "all guests are off: " << (reboots ? "rebooting" : "powering off");
     console::flush();
+    constexpr u32 efi_reset_warm = 1;
     constexpr u32 efi_reset_shutdown = 2;
-    continue_on_stack(arch::read_cr3(), reinterpret_cast<u64>(boot_stack_end), call_reset_system, efi_reset_shutdown);
+    continue_on_stack(arch::read_cr3(), reinterpret_cast<u64>(boot_stack_end), call_reset_system,
+                      reboots ? efi_reset_warm : efi_reset_shutdown);
 }
 
 } // namespace bulkhead

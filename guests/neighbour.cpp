@@ -2,10 +2,12 @@
 // Copyright the Bulkhead authors
 #include "guests/lib/apic.hpp"
 #include "guests/lib/guest.hpp"
+#include "guests/lib/hypercall.hpp"
 #include "guests/lib/traps.hpp"
 
 // A guest that minds its own business beside one that does not: for `seconds=` it computes on its memory and takes its
-// tick. Its memory must stay what it wrote, and its time must go on.
+// tick. Its memory must stay what it wrote, and its time must go on. With `alone=1` it has no exit in that time,
+// whatever the others do.
 namespace bulkhead::guest {
 
 constexpr std::string_view name = GUEST_NAME;
@@ -53,9 +55,10 @@ void run() {
     const u64 hz = tsc_hz();
     enable_apic();
     set_handler(tick_vector, on_tick);
+    start_timer(tick_hz, tick_vector);
+    const u64 exits = exit_count();
     last_tick = rdtsc();
     const u64 end = last_tick + seconds * hz;
-    start_timer(tick_hz, tick_vector);
     sti();
     u64 rounds = 0, damaged = 0;
     while (rdtsc() < end) {
@@ -63,7 +66,10 @@ void run() {
         damaged += count_damaged(rounds++);
     }
     cli();
+    const u64 exits_since = exit_count() - exits;
     stop_timer();
+    if (command_line_number("alone", 0) != 0)
+        check_equal(exits_since, 1, "exits, the question for them among them");
     check_equal(damaged, 0, "words of its memory that changed");
     check(rounds > 0, "rounds: ", rounds);
     check(ticks >= seconds * tick_hz / 10, "only ", u64{ticks}, " ticks in ", seconds, " seconds");

@@ -22,6 +22,8 @@ inline constexpr u64 hypercall_exit_count = 0x424b0001;
 /// The exits of this vCPU so far, that of the hypercall included: all of them, or those with one reason.
 /// The result for a reason that does not exist is an error: see is_error().
 u64 exit_count(u64 reason = ~u64{0});
+/// Which of the guest's lives this is: 1 for the first since the machine was booted.
+inline constexpr u64 hypercall_life = 0x424b0002;
 inline bool is_error(u64 result) { return result >= static_cast<u64>(-4095); }
 
 } // namespace bulkhead::guest

@@ -19,7 +19,7 @@ struct StartState {
     u32 efer;
 };
 
-inline constexpr u64 icr_init = 5 << 8, icr_start_up = 6 << 8, icr_assert = 1 << 14;
+inline constexpr u64 icr_nmi = 4 << 8, icr_init = 5 << 8, icr_start_up = 6 << 8, icr_assert = 1 << 14;
 inline constexpr u64 icr_to(u32 id) { return u64{id} << 32; }
 /// The page where a vCPU starts.
 inline constexpr u8 start_page = 0x60;

@@ -87,6 +87,7 @@ struct Boot {
 [[nodiscard]] std::vector<Boot> linux_boots();
 [[nodiscard]] std::vector<Boot> own_guest_boots();
 [[nodiscard]] std::vector<Boot> configuration_boots();
+[[nodiscard]] std::vector<Boot> life_boots();
 
 /// The text of a configuration with these guests.
 [[nodiscard]] std::string configuration_of(const std::vector<Guest>& guests);

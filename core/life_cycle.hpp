@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Bulkhead authors
+//
+// The lives of a guest: how each begins and ends, and what follows. Any CPU may ask; the guest's own cores do it, as
+// only they have its memory. docs/life-cycle.md has the states.
+#pragma once
+
+#include <string_view>
+
+#include "core/backend.hpp"
+#include "core/guest.hpp"
+
+namespace bulkhead {
+
+/// What a person may ask of a guest.
+enum class GuestOperation : u8 { Start, Pause, Resume, Shutdown, Stop, Restart, Destroy };
+
+/// Carries it out, or has the guest's cores do so: they may still be at it on return. Answers why it cannot be, or
+/// nothing. Not with a lock held.
+[[nodiscard]] std::string_view perform(Guest& guest, GuestOperation operation);
+
+/// "running", "paused", ...: for a person.
+[[nodiscard]] std::string_view state_of(const Guest& guest) BULKHEAD_REQUIRES(guest.life_lock);
+
+/// Begins a life of a guest that is off: its cores are told. Before Machine::go they find it when they start.
+void launch(Guest& guest) BULKHEAD_REQUIRES(guest.life_lock);
+
+/// On the core of the guest's first vCPU, in a life that has just begun: memory and devices as they are at the start.
+/// Nothing: the loader found something wrong with the guest, or what it starts from has decayed; that is reported.
+std::optional<EntryState> renew(Vcpu& first);
+
+/// On that core too: nothing of the guest is left in its memory.
+void scrub(const Guest& guest);
+
+/// The guest's life is to end: tells its cores. `self`, unless there is none, is the caller's own: it is parked and
+/// calls leave_guest() without being told. The first reason counts.
+void begin_stop(Guest& guest, StopReason reason, const Vcpu* self);
+
+/// A core has left its guest. The last one reports the guest as off, and decides what follows.
+void leave_guest(Vcpu& vcpu);
+
+/// Guest::deadline has come, or not yet: the watchdog's, or that of a restart which was put off.
+void expire(Guest& guest);
+
+/// Whether no guest runs, nor will by itself.
+[[nodiscard]] bool all_guests_off();
+
+} // namespace bulkhead
