@@ -114,7 +114,8 @@ struct Guest {
     std::atomic<u32> lives{0};                            ///< how often it was started
     std::atomic<u32> running_vcpus{0};                    ///< those that are not off
     std::atomic<bool> paused{false};
-    std::atomic<u64> deadline{0}; ///< TSC, of its watchdog or, while it is off, its restart; 0: none. rearm_clock() follows
+    std::atomic<u64> deadline{
+        0}; ///< TSC, of its watchdog or, while it is off, its restart; 0: none. rearm_clock() follows
 };
 
 } // namespace bulkhead
