@@ -261,7 +261,14 @@ private:
             local_apic().write(drivers::apic::SVR, drivers::apic::SpuriousInterruptVector::Vector::mask);
     }
 
-    [[gnu::noinline, clang::minsize]] void serve_guest() {
+    /// Until nothing more is asked: while interrupts were let through, a signal may have come that told nobody.
+    void serve_guest() {
+        do
+            serve_guest_once();
+        while (!paused_ && (core_.requests.load() & ~u32{request_serve | request_all_off}) != 0);
+    }
+
+    [[gnu::noinline, clang::minsize]] void serve_guest_once() {
         u32 requests = core_.requests.fetch_and(request_serve | request_all_off);
         if ((requests & request_stop) != 0) {
             leave();
