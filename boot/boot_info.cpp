@@ -6,6 +6,7 @@
 
 #include "boot/identity_map.hpp"
 #include "boot/loader.hpp"
+#include "boot/vcpus.hpp"
 
 namespace bulkhead::boot {
 
@@ -57,6 +58,8 @@ void Loader::lay_out(Arena& arena) {
     info_->overrides = arena.copy<InterruptOverride>(machine_.overrides);
     info_->ecam = arena.copy<EcamInfo>(machine_.ecam);
     lay_out_guests(arena);
+    info_->msr_maps = lay_out_msr_maps(arena);
+    info_->io_map = lay_out_io_map(arena);
     memory_map_ = arena.room<MemoryRange>(memory_.capacity());
     page_tables_ = arena.room<u64>(table_count * table_entries, page_size);
 }
@@ -71,6 +74,8 @@ void Loader::lay_out_guests(Arena& arena) {
         GuestInfo guest;
         config.name.value.copy(guest.name, max_guest_name);
         guest.cpus = arena.copy(plan.cpus);
+        const auto vcpus = arena.room<VcpuStart>(plan.cpus.size());
+        guest.vcpus = {.address = physical_of(vcpus.data()), .count = vcpus.size()};
         guest.memory = arena.copy(plan.memory);
         take_life_cycle(config, guest);
         lay_out_start(arena, starts_[i], guest);

@@ -103,9 +103,12 @@ struct EntryState {
 
 inline constexpr u32 max_guest_name = 31;
 
+struct VcpuStart; // core/vcpu_start.hpp
+
 struct GuestInfo {
     char name[max_guest_name + 1]{}; ///< zero-terminated, unique
     PhysicalArray<u32> cpus;         ///< indices into BootInfo::cpus; the n-th is vCPU n
+    PhysicalArray<VcpuStart> vcpus;  ///< what each vCPU starts with
     PhysicalArray<MemoryChunk> memory;
     PhysicalArray<GuestSegment> segments; ///< all in the guest's RAM, without overlap; the rest of it is zeros
     EntryState entry;                     ///< of vCPU 0
@@ -172,6 +175,10 @@ struct BootInfo {
     PhysicalArray<EcamInfo> ecam;
     PhysicalArray<GuestInfo> guests;
 
+    HostPhysical msr_maps; ///< those of core/msr_policy.hpp, page-aligned, in the format of the CPU's vendor
+    HostPhysical io_map;   ///< io_map_size ones, page-aligned: no port is a guest's own (SDM 3C 25.6.4, APM 2 15.10.1)
+    static constexpr u64 io_map_size = 3 * page_size;
+
     AcpiInfo acpi;
     HostPhysical smbios; ///< entry point (3.x preferred), 0: none
     FramebufferInfo framebuffer;
@@ -212,6 +219,6 @@ static_assert(sizeof(MemoryRange) == 24);
 static_assert(sizeof(MemoryChunk) == 24);
 static_assert(sizeof(GuestSegment) == 24);
 static_assert(sizeof(EntryState) == 48);
-static_assert(sizeof(GuestInfo) == 32 + 3 * 16 + 48 + 16 + 2 * 8 + 8 * 4);
+static_assert(sizeof(GuestInfo) == 32 + 4 * 16 + 48 + 16 + 2 * 8 + 8 * 4);
 
 } // namespace bulkhead

@@ -6,6 +6,7 @@
 #include "boot/clocks.hpp"
 #include "boot/loader.hpp"
 #include "boot/quiesce.hpp"
+#include "boot/vcpus.hpp"
 
 namespace bulkhead::boot {
 
@@ -70,6 +71,11 @@ Result<void> Loader::take_clocks() {
     return {};
 }
 
+void Loader::make_vcpus() {
+    for (const GuestInfo& guest : at_physical<GuestInfo>(info_->guests.address, info_->guests.count))
+        make_vcpu_starts(at_physical<VcpuStart>(guest.vcpus.address, guest.vcpus.count), info_->clocks);
+}
+
 void Loader::leave() {
     const u64 start = arch::read_tsc();
     disconnect_dma_drivers(firmware_);
@@ -80,6 +86,8 @@ void Loader::leave() {
         done = silence_hardware(machine_);
     if (done)
         done = take_clocks();
+    if (done)
+        make_vcpus(); // they are told what the clocks' frequencies are
     info_->times = times_;
     if (done)
         jump(physical_of(page_tables_.data()), elf_.entry, info_);

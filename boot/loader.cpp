@@ -6,7 +6,7 @@
 #include <cstring>
 
 #include "arch/x86_64/arch_capabilities.hpp"
-#include "arch/x86_64/instructions.hpp"
+#include "arch/x86_64/hardware.hpp"
 #include "arch/x86_64/layout.hpp"
 #include "base/hash.hpp"
 #include "boot/hypervisor_image.hpp"
@@ -26,9 +26,8 @@ constexpr u64 journal_size = 64 * KiB;
 
 /// As the hypervisor will find (vmx/capabilities.hpp).
 bool needs_spare_tables() {
-    const auto host = [](u32 leaf, u32 subleaf) { return arch::cpuid(leaf, subleaf); };
-    return has_feature(host, CpuFeature::VMX) &&
-           has_itlb_multihit(host(1, 0).eax, read_arch_capabilities(host, arch::read_msr));
+    return has_feature(arch::this_cpuid, CpuFeature::VMX) &&
+           has_itlb_multihit(arch::cpuid(1).eax, read_arch_capabilities(arch::this_cpuid, arch::read_msr));
 }
 
 /// Pages of its own for each guest, as they are mapped on its CPUs only.

@@ -77,6 +77,7 @@ private:
     // leave.cpp
     Result<void> exit_boot_services();
     Result<void> take_clocks();
+    void make_vcpus();
 
     const Firmware& firmware_;
     FirmwareMemory memory_;

@@ -4,7 +4,7 @@
 
 #include <cstring>
 
-#include "arch/x86_64/instructions.hpp"
+#include "arch/x86_64/hardware.hpp"
 #include "boot/acpi_madt.hpp"
 #include "boot/acpi_platform.hpp"
 #include "boot/identity_map.hpp"
@@ -55,11 +55,10 @@ Result<void> read_madt(const Firmware& firmware, acpi::Bytes table, MachineFacts
     const acpi::Madt madt = acpi::parse_madt(table, {*cpus, *io_apics, *overrides});
     if (madt.damaged)
         firmware.console.say("warning: the firmware's MADT is damaged, parts of it were left out");
-    const auto this_cpu = [](u32 leaf, u32 subleaf) { return arch::cpuid(leaf, subleaf); };
-    const u32 own = own_apic_id(this_cpu);
+    const u32 own = own_apic_id(arch::this_cpuid);
     if (!acpi::put_first(madt.cpus, own))
         return fail("the firmware's MADT does not list the processor that runs, APIC ID", own);
-    apply_layout(madt.cpus, apic_id_layout(this_cpu));
+    apply_layout(madt.cpus, apic_id_layout(arch::this_cpuid));
     facts.cpus = madt.cpus;
     facts.io_apics = madt.io_apics;
     facts.overrides = madt.overrides;

@@ -86,13 +86,6 @@ void start_local_apic() {
           << (local_apic().is_x2apic() ? "x2APIC" : "xAPIC: each tick of a guest costs exits");
 }
 
-MsrConditions common_msr_conditions() {
-    const auto host = [](u32 leaf, u32 subleaf) { return arch::cpuid(leaf, subleaf); };
-    static constinit GuestCpuid cpuid;
-    cpuid = GuestCpuid(host, machine.cpuid);
-    return {cpuid, local_apic().is_x2apic()};
-}
-
 void start_other_cpus(std::span<const CpuPlan> plans, HostPhysical trampoline_root) {
     const std::span<const CpuInfo> cpus = handed(machine.boot.cpus);
     prepare_trampoline(machine.boot.ap_trampoline, trampoline_root);

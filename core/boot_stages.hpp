@@ -10,7 +10,6 @@
 #include "base/result.hpp"
 #include "boot/boot_info.hpp"
 #include "core/build_machine.hpp"
-#include "core/msr_policy.hpp"
 #include "core/run_cpu_steps.hpp"
 
 namespace bulkhead {
@@ -31,8 +30,6 @@ template <class Capabilities> const Error* reason_against(const Result<Capabilit
 
 /// The bootstrap processor's. Says what time is measured by.
 void start_local_apic();
-/// What all vCPUs' MSR maps depend on.
-[[nodiscard]] MsrConditions common_msr_conditions();
 
 void start_other_cpus(std::span<const CpuPlan> plans, HostPhysical trampoline_root);
 /// On a CPU that has just been started: its parameters are read, the next CPU may start.

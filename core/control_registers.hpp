@@ -7,7 +7,7 @@
 #include <optional>
 
 #include "arch/x86_64/control_bits.hpp"
-#include "core/cpuid_policy.hpp"
+#include "core/guest_cpuid.hpp"
 
 namespace bulkhead {
 
@@ -36,7 +36,7 @@ struct ControlUpdate {
 /// WRMSR to EFER. Empty: #GP(0). (SDM 3A 2.2.1; APM 2 3.1.7)
 [[nodiscard]] std::optional<ControlUpdate> write_efer(const GuestControls& now, u64 value, const GuestCpuid& cpuid);
 
-/// Whether XSETBV may load `value` into XCR0; the caller has checked CPL and ECX. `mask` is GuestCpuid::xcr0_mask().
+/// Whether XSETBV may load `value` into XCR0; the caller has checked CPL and ECX. `mask` is GuestCpuid::xcr0_mask.
 /// (SDM 1 13.3)
 [[nodiscard]] bool is_valid_xcr0(u64 value, u64 mask);
 

@@ -4,7 +4,7 @@
 
 #include "arch/x86_64/descriptor_tables.hpp"
 #include "arch/x86_64/layout.hpp"
-#include "core/cpuid_policy.hpp"
+#include "core/guest_cpuid.hpp"
 #include "core/guest.hpp"
 #include "core/msr_emulation.hpp"
 #include "core/registers.hpp"

@@ -9,7 +9,6 @@
 #include "arch/x86_64/instructions.hpp"
 #include "arch/x86_64/layout.hpp"
 #include "boot/boot_info.hpp"
-#include "core/cpuid_policy.hpp"
 #include "core/guest.hpp"
 
 namespace bulkhead {
@@ -26,7 +25,6 @@ struct Machine {
     u64 wait_ticks = 0;                       ///< TSC ticks of waits for CPUs while booting
     u64 memory_kept = 0;                      ///< bytes, besides second-stage tables and pristine files
     u64 second_stage_tables = 0;              ///< bytes
-    GuestCpuidParameters cpuid;  ///< what it has for every vCPU of the machine: the controls of instructions
     HostPhysical firmware_root;  ///< page tables for calls of UEFI runtime services
     std::atomic<bool> go{false}; ///< everything is built and sealed: enter the guests
 };

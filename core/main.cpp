@@ -57,11 +57,8 @@ BULKHEAD_INIT void run_cpu_of_this_vendor(u32 index) {
 BULKHEAD_INIT SecondStageFormat prepare_vendor(PagingCapabilities host) {
     switch (machine.vendor) {
     case Vendor::Amd:
-        svm::Backend::prepare_shared(common_msr_conditions());
         return svm::Backend::second_stage(host);
     case Vendor::Intel:
-        machine.cpuid = vmx::Backend::instruction_controls();
-        vmx::Backend::prepare_shared(common_msr_conditions());
         use_double_fault_stack();
         return vmx::Backend::second_stage(host);
     }

@@ -117,33 +117,4 @@ MsrResult write_msr(MsrState& state, const GuestControls& controls, const GuestC
     return fault;
 }
 
-MsrState initial_msr_state(const GuestCpuid& cpuid, bool host_has_x2apic, u64 host_microcode,
-                           u64 host_arch_capabilities) {
-    MsrState state;
-    state.bios_sign_id = host_microcode;
-    state.arch_capabilities = host_arch_capabilities & allowed_arch_capabilities;
-    state.conditions = MsrConditions(cpuid, host_has_x2apic);
-    return state;
-}
-
-MsrConditions::MsrConditions(const GuestCpuid& cpuid, bool host_has_x2apic) {
-    using enum CpuFeature;
-    const auto set_if = [this](bool met, MsrNeeds needs) {
-        if (met)
-            set(needs);
-    };
-    set_if(cpuid.vendor() == CpuVendor::Intel, MsrNeeds::IntelCpu);
-    set_if(cpuid.vendor() == CpuVendor::Amd, MsrNeeds::AmdCpu);
-    set_if(host_has_x2apic, MsrNeeds::X2apic);
-    set_if(host_has_x2apic, MsrNeeds::DirectEoi);
-    set_if(cpuid.has(TSC_DEADLINE), MsrNeeds::TscDeadline);
-    set_if(cpuid.has(RDTSCP) || cpuid.has(RDPID), MsrNeeds::Rdtscp);
-    set_if(cpuid.has(IBRS_IBPB) || cpuid.has(STIBP) || cpuid.has(SSBD) || cpuid.has(AmdIBRS) || cpuid.has(AmdSTIBP) ||
-               cpuid.has(AmdSSBD) || cpuid.has(AmdPSFD),
-           MsrNeeds::SpecCtrl);
-    set_if(cpuid.has(IBRS_IBPB) || cpuid.has(AmdIBPB) || cpuid.has(SBPB), MsrNeeds::PredCmd);
-    set_if(cpuid.has(L1D_FLUSH), MsrNeeds::FlushCmd);
-    set_if(cpuid.has(ARCH_CAPABILITIES), MsrNeeds::ArchCapabilities);
-}
-
 } // namespace bulkhead

@@ -5,7 +5,7 @@
 #include <array>
 
 #include "core/control_registers.hpp"
-#include "core/cpuid_policy.hpp"
+#include "core/guest_cpuid.hpp"
 #include "core/msr_policy.hpp"
 
 namespace bulkhead {
@@ -20,10 +20,6 @@ struct MsrState {
     u64 kvm_system_time = 0;
     MsrConditions conditions;
 };
-
-/// A vCPU's state at its start. `host_microcode` and `host_arch_capabilities` are those MSRs' values, 0 without them.
-[[nodiscard]] MsrState initial_msr_state(const GuestCpuid& cpuid, bool host_has_x2apic, u64 host_microcode,
-                                         u64 host_arch_capabilities);
 
 enum class MsrEffect : u8 {
     Done,          ///< a read's value is in `value`; a write is complete
@@ -52,17 +48,6 @@ constexpr bool is_x2apic_msr(u32 number) { return number - msr::x2apic_first <= 
 /// stores what MsrState keeps of them.
 [[nodiscard]] MsrResult write_msr(MsrState& state, const GuestControls& controls, const GuestCpuid& cpuid, u32 number,
                                   u64 value);
-
-/// Bits of IA32_ARCH_CAPABILITIES that are facts about the CPU; those that promise further MSRs are not here.
-inline constexpr u64 allowed_arch_capabilities = 0b111u |       // RDCL_NO, IBRS_ALL, RSBA
-                                                 0b111u << 4 |  // SSB_NO, MDS_NO, IF_PSCHANGE_MC_NO
-                                                 1u << 8 |      // TAA_NO
-                                                 0b111u << 13 | // SBDR_SSDP_NO, FBSDP_NO, PSDP_NO
-                                                 1u << 17 |     // FB_CLEAR
-                                                 0b11u << 19 |  // RRSBA, BHI_NO
-                                                 1u << 24 |     // PBRSB_NO
-                                                 0b111u << 26 | // GDS_NO, RFDS_NO, RFDS_CLEAR
-                                                 u64{1} << 62;  // ITS_NO
 
 /// Which unknown MSRs have been reported: each is once, and so many at most.
 class ReportedMsrs {

@@ -1,20 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the Bulkhead authors
 //
-// What a guest may do with each MSR: one table for both vendors, which feeds the two hardware maps (here) and the
-// emulation of what exits (msr_emulation). An MSR that no row names takes #GP, and is counted and logged.
+// What a guest may do with each MSR: one table for both vendors, which feeds the two hardware maps
+// (boot/guest/msr_maps.hpp) and the emulation of what exits (msr_emulation). An MSR that no row names takes #GP, and is
+// counted and logged.
 #pragma once
 
 #include <array>
-#include <span>
 
 #include "arch/x86_64/cpuid.hpp"
 #include "arch/x86_64/msr_numbers.hpp"
-#include "base/init.hpp"
 
 namespace bulkhead {
-
-class GuestCpuid;
 
 enum class MsrRead : u8 {
     Fault,    ///< #GP; a stock kernel may try and copes, so it is not logged
@@ -49,8 +46,6 @@ enum class MsrNeeds : u8 {
 class MsrConditions {
 public:
     constexpr MsrConditions() = default;
-    /// What a guest with this CPUID has, on a host with or without x2APIC.
-    MsrConditions(const GuestCpuid& cpuid, bool host_has_x2apic);
     constexpr MsrConditions& set(MsrNeeds needs) {
         bits_ = static_cast<u16>(bits_ | 1u << static_cast<u8>(needs));
         return *this;
@@ -197,6 +192,15 @@ inline constexpr auto msr_policy = [] {
 }();
 // clang-format on
 
+consteval bool is_sorted_msr_policy() {
+    for (std::size_t i = 0; i < msr_policy.size(); ++i) {
+        if (msr_policy[i].first > msr_policy[i].last || (i > 0 && msr_policy[i - 1].last >= msr_policy[i].first))
+            return false;
+    }
+    return true;
+}
+static_assert(is_sorted_msr_policy(), "MSR policy: rows must ascend and not overlap");
+
 /// The row of an MSR; null where there is none.
 [[nodiscard]] constexpr const MsrRow* find_msr_row(u32 number) {
     std::size_t low = 0;
@@ -220,94 +224,10 @@ inline constexpr u32 msr_maps = 6;
 constexpr u32 msr_map_of(ApicExits apic_exits, bool has_tsc_offset) {
     return 2 * static_cast<u32>(apic_exits) + (has_tsc_offset ? 1 : 0);
 }
-constexpr MsrConditions conditions_of_map(u32 map, MsrConditions conditions) {
-    if (map % 2 != 0)
-        conditions = conditions.without(MsrNeeds::TscDeadline);
-    if (map >= msr_map_of(ApicExits::Eoi, false))
-        conditions = conditions.without(MsrNeeds::DirectEoi);
-    return map >= msr_map_of(ApicExits::All, false) ? conditions.without(MsrNeeds::X2apic) : conditions;
-}
 
 /// SVM: two bits for each MSR, read and write; a set bit exits (APM 2 15.11).
 using SvmMsrMap = std::array<u8, 8192>;
 /// VMX: four bitmaps of 1 KiB: read low, read high, write low, write high; a set bit exits (SDM 3C 25.6.9).
 using VmxMsrBitmap = std::array<u8, 4096>;
-
-namespace msr_map {
-
-/// Where the map of a vendor has an MSR.
-struct Position {
-    bool covered = false; ///< false: the hardware exits always
-    u32 read_bit = 0;
-    u32 write_bit = 0;
-};
-
-BULKHEAD_INIT constexpr Position svm_position(u32 number) {
-    constexpr u32 bases[] = {0, 0xc000'0000, 0xc001'0000};
-    for (u32 range = 0; range < 3; ++range) {
-        if (number - bases[range] < 0x2000) {
-            const u32 bit = 2 * (range * 0x2000 + number - bases[range]);
-            return {true, bit, bit + 1};
-        }
-    }
-    return {};
-}
-
-BULKHEAD_INIT constexpr Position vmx_position(u32 number) {
-    constexpr u32 write_half = 2048 * 8;
-    if (number < 0x2000)
-        return {true, number, write_half + number};
-    if (const u32 index = number - 0xc000'0000; index < 0x2000)
-        return {true, 0x2000 + index, write_half + 0x2000 + index};
-    return {};
-}
-
-BULKHEAD_INIT constexpr bool is_direct(const MsrRow& row) {
-    return row.read == MsrRead::Direct || row.write == MsrWrite::Direct;
-}
-
-BULKHEAD_INIT constexpr void encode(std::span<u8> map, Position (*position)(u32), MsrConditions conditions) {
-    for (u8& byte : map)
-        byte = 0xff;
-    const auto clear = [map](u32 bit) { map[bit / 8] = static_cast<u8>(map[bit / 8] & ~(1u << bit % 8)); };
-    for (const MsrRow& row : msr_policy) {
-        if (!is_direct(row) || !conditions.has(row.needs))
-            continue;
-        for (u32 number = row.first; number <= row.last; ++number) {
-            const Position at = position(number);
-            if (row.read == MsrRead::Direct)
-                clear(at.read_bit);
-            if (row.write == MsrWrite::Direct)
-                clear(at.write_bit);
-        }
-    }
-}
-
-consteval bool is_sorted() {
-    for (std::size_t i = 0; i < msr_policy.size(); ++i) {
-        if (msr_policy[i].first > msr_policy[i].last || (i > 0 && msr_policy[i - 1].last >= msr_policy[i].first))
-            return false;
-    }
-    return true;
-}
-consteval bool direct_rows_covered(Position (*position)(u32)) {
-    for (const MsrRow& row : msr_policy) {
-        if (is_direct(row) && !(position(row.first).covered && position(row.last).covered))
-            return false;
-    }
-    return true;
-}
-static_assert(is_sorted(), "MSR policy: rows must ascend and not overlap");
-static_assert(direct_rows_covered(svm_position), "MSR policy: a direct MSR is outside of SVM's permission map");
-static_assert(direct_rows_covered(vmx_position), "MSR policy: a direct MSR is outside of VMX's bitmaps");
-
-} // namespace msr_map
-
-BULKHEAD_INIT constexpr void encode_svm_msr_map(SvmMsrMap& map, MsrConditions conditions) {
-    msr_map::encode(map, msr_map::svm_position, conditions);
-}
-BULKHEAD_INIT constexpr void encode_vmx_msr_bitmap(VmxMsrBitmap& bitmap, MsrConditions conditions) {
-    msr_map::encode(bitmap, msr_map::vmx_position, conditions);
-}
 
 } // namespace bulkhead

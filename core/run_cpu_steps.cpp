@@ -4,7 +4,6 @@
 
 #include <new>
 
-#include "arch/x86_64/arch_capabilities.hpp"
 #include "arch/x86_64/control_bits.hpp"
 #include "arch/x86_64/descriptor_tables.hpp"
 #include "arch/x86_64/hardware.hpp"
@@ -15,6 +14,7 @@
 #include "core/local_apic_of_cpu.hpp"
 #include "core/machine.hpp"
 #include "core/service.hpp"
+#include "core/vcpu_start.hpp"
 
 namespace bulkhead {
 
@@ -41,27 +41,14 @@ BULKHEAD_INIT Cpu& initialize_cpu(u32 index) {
     return cpu;
 }
 
-u64 host_microcode_revision() {
-    arch::write_msr(msr::IA32_BIOS_SIGN_ID, 0); // SDM 3A 10.11.7.1: CPUID 1 then loads it
-    arch::cpuid(1);
-    return arch::read_msr(msr::IA32_BIOS_SIGN_ID);
-}
-
 void prepare_vcpu_state(Cpu& cpu, Vcpu& core) {
     VcpuState& state = cpu.vcpu;
-    const auto host = [](u32 leaf, u32 subleaf) { return arch::cpuid(leaf, subleaf); };
-    GuestCpuidParameters parameters = machine.cpuid;
-    parameters.virtual_apic_id = core.id;
-    parameters.cpu_count = static_cast<u32>(core.guest->vcpus.size());
-    parameters.tsc_hz = machine.boot.clocks.tsc_khz * 1000;
-    parameters.apic_bus_hz = machine.boot.clocks.apic_timer_hz;
-    state.cpuid = GuestCpuid(host, parameters);
-    state.cpuid.update({});
+    const VcpuStart& start = handed(core.guest->info->vcpus)[core.id];
+    state.cpuid = start.cpuid;
+    state.msrs = start.msrs;
     state.apic = VirtualApic(core.id, state.cpuid.has(CpuFeature::TSC_DEADLINE));
     state.cr0_guest_bits = core.id == 0 ? 0 : cr0::CD | cr0::NW; // as after power-up: no loader has set them
     state.cr4_mce = false;
-    state.msrs = initial_msr_state(state.cpuid, local_apic().is_x2apic(), host_microcode_revision(),
-                                   read_arch_capabilities(host, [](u32 number) { return arch::read_msr(number); }));
 }
 
 BULKHEAD_INIT void wait_for_go(Cpu& cpu) {

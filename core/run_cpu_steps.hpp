@@ -22,7 +22,4 @@ void wait_for_go(Cpu& cpu);
 /// Whether the CPU is on its own tables, so that this_cpu() exists. `stack`: an address on the stack in use.
 bool on_private_stack(u64 stack);
 
-/// IA32_BIOS_SIGN_ID, which a guest is shown too.
-u64 host_microcode_revision();
-
 } // namespace bulkhead

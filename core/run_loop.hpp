@@ -216,7 +216,7 @@ private:
         if ((backend_.controls().cr4 & cr4::OSXSAVE) == 0) // TCG exits before it looks
             return inject(undefined_instruction);
         if (backend_.paging().cpl != 0 || static_cast<u32>(registers.rcx()) != 0 ||
-            !is_valid_xcr0(value, cpu_.vcpu.cpuid.xcr0_mask()))
+            !is_valid_xcr0(value, cpu_.vcpu.cpuid.xcr0_mask))
             return inject(general_protection);
         if (!complete_any(exit.next_rip, intercepted_xsetbv))
             return;
@@ -412,7 +412,7 @@ private:
                                 .xcr0 = has_xsave() ? arch::read_xcr0() : 1,
                                 .apic_enabled = cpu_.vcpu.apic.mode() != ApicMode::Disabled});
     }
-    [[nodiscard]] bool has_xsave() const { return cpu_.vcpu.cpuid.xcr0_mask() != 0; }
+    [[nodiscard]] bool has_xsave() const { return cpu_.vcpu.cpuid.xcr0_mask != 0; }
 
     [[gnu::noinline, clang::minsize]] void stop(StopReason reason) {
         begin_stop(*core_.guest, reason, &core_);

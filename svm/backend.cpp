@@ -21,9 +21,6 @@ namespace {
 constexpr u64 parked_frame = 1;
 constexpr u64 host_save_frame = 2;
 
-alignas(page_size) constinit std::array<SvmMsrMap, msr_maps> msr_permissions{};
-alignas(page_size) constinit std::array<u8, 12 * KiB> io_permissions{}; // APM 2 15.10.1: no port is the guest's own
-
 constexpr u32 iret_faults = 0x1fu << 10; // #TS, #NP, #SS, #GP, #PF
 constexpr u64 dr6_bs = 1u << 14;
 constexpr u64 dr6_reset = 0xffff0ff0;
@@ -104,12 +101,6 @@ BULKHEAD_INIT SecondStageFormat Backend::second_stage(PagingCapabilities host) {
     return {page_format_of<NptFormat>, host, all_rights};
 }
 
-BULKHEAD_INIT void Backend::prepare_shared(MsrConditions conditions) {
-    for (u32 map = 0; map < msr_maps; ++map)
-        encode_svm_msr_map(msr_permissions[map], conditions_of_map(map, conditions));
-    io_permissions.fill(0xff);
-}
-
 BULKHEAD_INIT Result<void> Backend::start(const CpuResources& resources) {
     const Result<Capabilities> capabilities = detect();
     if (!capabilities)
@@ -130,8 +121,8 @@ BULKHEAD_INIT Result<void> Backend::start(const CpuResources& resources) {
 BULKHEAD_INIT void Backend::prepare_parked() {
     Vmcb& vmcb = parked();
     vmcb.control.intercepts = guest_intercepts;
-    vmcb.control.iopm_base_pa = image_physical(io_permissions.data()).value;
-    vmcb.control.msrpm_base_pa = image_physical(msr_permissions.data()).value;
+    vmcb.control.iopm_base_pa = machine.boot.io_map.value;
+    vmcb.control.msrpm_base_pa = machine.boot.msr_maps.value;
     vmcb.control.guest_asid = parked_asid;
     vmcb.control.tlb_control = TLB_FLUSH_ALL;
     vmcb.control.np_enable = 1;
@@ -149,8 +140,8 @@ BULKHEAD_INIT void Backend::prepare_parked() {
 BULKHEAD_INIT void Backend::prepare_guest() {
     ControlArea& control = guest().control;
     set_intercepts();
-    control.iopm_base_pa = image_physical(io_permissions.data()).value;
-    control.msrpm_base_pa = image_physical(msr_permissions.data()).value;
+    control.iopm_base_pa = machine.boot.io_map.value;
+    control.msrpm_base_pa = machine.boot.msr_maps.value;
     control.guest_asid = guest_asid;
     control.tlb_control = TLB_FLUSH_ALL;
     // V_INTR_MASKING stays 0: RFLAGS.IF of the guest masks the CPU's interrupts, which go through the guest's IDT.
@@ -388,7 +379,7 @@ void Backend::set_apic_exits(ApicExits exits) {
 
 void Backend::choose_msr_map() {
     const u32 map = msr_map_of(apic_exits_, tsc_offset() != 0);
-    guest().control.msrpm_base_pa = image_physical(&msr_permissions[map]).value;
+    guest().control.msrpm_base_pa = machine.boot.msr_maps.value + map * sizeof(SvmMsrMap);
     guest().control.vmcb_clean = 0;
 }
 

@@ -30,9 +30,6 @@ public:
     /// Nested page tables. `host`: what the CPU's own tables can do, which nested ones are like.
     static SecondStageFormat second_stage(PagingCapabilities host);
 
-    /// Builds what all CPUs share: the permission maps. Once, on the bootstrap processor.
-    static void prepare_shared(MsrConditions conditions);
-
     /// Turns SVM on for this CPU and prepares both control blocks. GIF is 0 from here on.
     Result<void> start(const CpuResources& resources);
 

@@ -3,6 +3,7 @@
 #include "vmx/backend.hpp"
 
 #include "arch/x86_64/descriptor_tables.hpp"
+#include "arch/x86_64/hardware.hpp"
 #include "arch/x86_64/msr_numbers.hpp"
 #include "arch/x86_64/speculation.hpp"
 #include "base/init.hpp"
@@ -22,9 +23,6 @@ namespace {
 // The frames at layout::per_cpu_frames.
 constexpr u64 parked_frame = 1;
 constexpr u64 vmxon_frame = 2;
-
-alignas(page_size) constinit std::array<VmxMsrBitmap, msr_maps> msr_bitmaps{};
-alignas(page_size) constinit std::array<u8, 2 * page_size> io_bitmaps{}; // A and B: no port is the guest's own
 
 constexpr u64 dr6_reset = 0xffff0ff0;
 constexpr u64 dr7_reset = 0x400;
@@ -116,15 +114,9 @@ BULKHEAD_INIT void write_revision(u64 frame, u32 revision) {
 
 } // namespace
 
-BULKHEAD_INIT GuestCpuidParameters Backend::instruction_controls() {
-    const Result<Capabilities> has = detect();
-    return {.invpcid_works = has && has->has(SECONDARY_ENABLE_INVPCID),
-            .rdtscp_works = has && has->has(SECONDARY_ENABLE_RDTSCP)};
-}
-
 BULKHEAD_INIT Result<Capabilities> Backend::detect() {
-    const auto host = [](u32 leaf, u32 subleaf) { return arch::cpuid(leaf, subleaf); };
-    return decide_capabilities(read_capability_words(host, [](u32 number) { return arch::read_msr(number); }));
+    return decide_capabilities(
+        read_capability_words(arch::this_cpuid, [](u32 number) { return arch::read_msr(number); }));
 }
 
 BULKHEAD_INIT SecondStageFormat Backend::second_stage(PagingCapabilities host) {
@@ -132,12 +124,6 @@ BULKHEAD_INIT SecondStageFormat Backend::second_stage(PagingCapabilities host) {
     const bool itlb_multihit = capabilities && capabilities->itlb_multihit;
     host.huge_pages = capabilities && capabilities->ept_1gib_pages && !itlb_multihit;
     return {page_format_of<EptFormat>, host, itlb_multihit ? read_write : all_rights};
-}
-
-BULKHEAD_INIT void Backend::prepare_shared(MsrConditions conditions) {
-    for (u32 map = 0; map < msr_maps; ++map)
-        encode_vmx_msr_bitmap(msr_bitmaps[map], conditions_of_map(map, conditions));
-    io_bitmaps.fill(0xff);
 }
 
 BULKHEAD_INIT Result<void> Backend::start(const CpuResources& resources) {
@@ -204,9 +190,9 @@ BULKHEAD_INIT void Backend::write_controls(u64 root, u16 vpid) {
                               Field::CR3_TARGET_COUNT, Field::VM_EXIT_MSR_STORE_COUNT, Field::VM_EXIT_MSR_LOAD_COUNT,
                               Field::VM_ENTRY_MSR_LOAD_COUNT, Field::VMX_PREEMPTION_TIMER_VALUE, Field::TSC_OFFSET})
         vmwrite(field, 0);
-    vmwrite(Field::IO_BITMAP_A, image_physical(io_bitmaps.data()).value);
-    vmwrite(Field::IO_BITMAP_B, image_physical(io_bitmaps.data()).value + page_size);
-    vmwrite(Field::MSR_BITMAP, image_physical(msr_bitmaps.data()).value);
+    vmwrite(Field::IO_BITMAP_A, machine.boot.io_map.value);
+    vmwrite(Field::IO_BITMAP_B, machine.boot.io_map.value + page_size);
+    vmwrite(Field::MSR_BITMAP, machine.boot.msr_maps.value);
     vmwrite(Field::EPT_POINTER, root);
     vmwrite(Field::VIRTUAL_PROCESSOR_ID, vpid);
     vmwrite(Field::CR0_GUEST_HOST_MASK, owned_cr0);
@@ -494,7 +480,7 @@ void Backend::set_apic_exits(ApicExits exits) {
 
 void Backend::choose_msr_map() const {
     const u32 map = msr_map_of(apic_exits_, tsc_offset() != 0);
-    vmwrite(Field::MSR_BITMAP, image_physical(&msr_bitmaps[map]).value);
+    vmwrite(Field::MSR_BITMAP, machine.boot.msr_maps.value + map * sizeof(VmxMsrBitmap));
 }
 
 } // namespace bulkhead::vmx

@@ -36,12 +36,6 @@ public:
     /// Extended page tables. `host`: what the CPU's own tables can do.
     static SecondStageFormat second_stage(PagingCapabilities host);
 
-    /// Which instructions' controls this CPU has.
-    static GuestCpuidParameters instruction_controls();
-
-    /// Builds what all CPUs share: the bitmaps. Once, on the bootstrap processor.
-    static void prepare_shared(MsrConditions conditions);
-
     /// Enters VMX operation on this CPU and prepares both control structures.
     Result<void> start(const CpuResources& resources);
 

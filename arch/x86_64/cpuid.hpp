@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the Bulkhead authors
 //
-// Facts of the CPUID instruction (SDM 2A "CPUID", APM 3 Appendix E). What a guest sees of them is core/cpuid_policy.
+// Facts of the CPUID instruction (SDM 2A "CPUID", APM 3 Appendix E). What a guest sees of them is boot/guest/cpuid.
 #pragma once
 
 #include <concepts>

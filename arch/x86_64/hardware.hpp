@@ -9,6 +9,9 @@
 
 namespace bulkhead::arch {
 
+/// The CpuidSource that is the instruction.
+inline constexpr auto this_cpuid = [](u32 leaf, u32 subleaf) { return cpuid(leaf, subleaf); };
+
 struct CpuMsrs {
     [[nodiscard]] u64 read(u32 number) const { return read_msr(number); }
     void write(u32 number, u64 value) const { write_msr(number, value); }

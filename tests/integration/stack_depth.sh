@@ -13,9 +13,8 @@ tool() { command -v "$1-19" || command -v "$1"; }
 # Calls through pointers: who may make them (pattern of the caller's symbol) and who is called; "-" for one that starts
 # on an empty stack. One that is not here is an error.
 indirect='
-    GuestCpuid|read_valid_leaf CpuidSource.*__invoke
+    read_valid_leaf            CpuidSource.*__invoke
     SerialPort.*receive        console.*on_key
-    msr_map6encode             msr_map12(svm|vmx)_position
     explain_refusal            3vmx.*__invoke
     TableWalker                (LongMode|Ept)Format.*E(10can_grant|10is_present|7is_leaf|7address|10attributes|5table|4leaf)E
     ^continue_on_stack$        -

@@ -4,7 +4,8 @@
 
 #include <catch2/catch_test_macros.hpp>
 
-#include "unit/core/cpuid_recording.hpp"
+#include "boot/guest/cpuid.hpp"
+#include "unit/boot/guest/cpuid_recording.hpp"
 
 using namespace bulkhead;
 
@@ -17,7 +18,7 @@ constexpr GuestControls long_mode{paging, 0x1000, cr4::PAE, efer::LME | efer::LM
 
 GuestCpuid cpuid_of(const char* recording) {
     auto host = test::own_recording(recording);
-    return GuestCpuid(host, {});
+    return make_guest_cpuid(host, {});
 }
 
 } // namespace

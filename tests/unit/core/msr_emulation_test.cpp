@@ -4,7 +4,9 @@
 
 #include <catch2/catch_test_macros.hpp>
 
-#include "unit/core/cpuid_recording.hpp"
+#include "boot/guest/cpuid.hpp"
+#include "boot/guest/msrs.hpp"
+#include "unit/boot/guest/cpuid_recording.hpp"
 
 using namespace bulkhead;
 
@@ -13,7 +15,7 @@ namespace {
 /// A vCPU in 64-bit mode, as the boot protocol starts it.
 struct Guest {
     explicit Guest(const char* recording, bool x2apic = true)
-        : host(test::own_recording(recording)), cpuid(host, {}),
+        : host(test::own_recording(recording)), cpuid(make_guest_cpuid(host, {})),
           state(initial_msr_state(cpuid, x2apic, u64{0x2f} << 32, ~u64{0})) {}
 
     test::CpuidRecording host;

@@ -7,6 +7,8 @@
 
 #include <catch2/catch_test_macros.hpp>
 
+#include "boot/guest/msr_maps.hpp"
+
 using namespace bulkhead;
 
 namespace {

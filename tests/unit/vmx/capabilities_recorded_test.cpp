@@ -7,8 +7,8 @@
 
 #include <catch2/catch_test_macros.hpp>
 
-#include "unit/core/cpuid_recording.hpp"
-#include "unit/core/cpuid_rules.hpp"
+#include "unit/boot/guest/cpuid_recording.hpp"
+#include "unit/boot/guest/cpuid_rules.hpp"
 #include "unit/vmx/capability_sets.hpp"
 
 using namespace bulkhead;

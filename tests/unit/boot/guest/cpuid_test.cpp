@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the Bulkhead authors
-#include "core/cpuid_policy.hpp"
+#include "boot/guest/cpuid.hpp"
 
 #include <bit>
 #include <set>
@@ -8,9 +8,9 @@
 #include <catch2/catch_test_macros.hpp>
 
 #include "arch/x86_64/control_bits.hpp"
-#include "core/cpuid_policy_table.hpp"
-#include "unit/core/cpuid_recording.hpp"
-#include "unit/core/cpuid_rules.hpp"
+#include "boot/guest/cpuid_policy.hpp"
+#include "unit/boot/guest/cpuid_recording.hpp"
+#include "unit/boot/guest/cpuid_rules.hpp"
 
 using namespace bulkhead;
 using test::own_recording;
@@ -18,8 +18,8 @@ using test::own_recording;
 namespace {
 
 GuestCpuid build(test::CpuidRecording& host, u32 count = 1, u32 id = 0) {
-    return GuestCpuid(host,
-                      {.virtual_apic_id = id, .cpu_count = count, .tsc_hz = 2'500'000'000, .apic_bus_hz = 100'000'000});
+    return make_guest_cpuid(
+        host, {.virtual_apic_id = id, .cpu_count = count, .tsc_hz = 2'500'000'000, .apic_bus_hz = 100'000'000});
 }
 
 } // namespace
@@ -48,8 +48,8 @@ TEST_CASE("CPUID policy: a CPU that sets every bit shows a guest only what the t
                 return {all, 64, all, all};
             return {all, all, all, all};
         };
-        const GuestCpuid cpuid(host, {.cpu_count = 2});
-        const bool amd = cpuid.vendor() == CpuVendor::Amd;
+        const GuestCpuid cpuid = make_guest_cpuid(host, {.cpu_count = 2});
+        const bool amd = cpuid.vendor == CpuVendor::Amd;
 
         // Written down a second time, from the manuals and not from the table.
         CHECK(cpuid.lookup(1, 0).ecx == 0xf7fa'3203u); // OSXSAVE follows CR4
@@ -135,7 +135,7 @@ TEST_CASE("CPUID policy: an old AMD CPU gets the leaves that the hypervisor prov
     test::check_rules(host, cpuid, 2, 1);
     CHECK(cpuid.lookup(0, 0).eax == 0xb);
     CHECK(cpuid.has(CpuFeature::X2APIC));
-    CHECK(cpuid.xcr0_mask() == 0);
+    CHECK(cpuid.xcr0_mask == 0);
     CHECK_FALSE(cpuid.has(CpuFeature::XSAVE));
     CHECK(cpuid.lookup(0xd, 0) == CpuidRegisters{});
     CHECK(cpuid.lookup(0x8000'001e, 0) == CpuidRegisters{});
@@ -178,7 +178,7 @@ TEST_CASE("CPUID policy: a compacted component is aligned where the CPU says so"
             value.ecx = 2;
         return value;
     };
-    GuestCpuid cpuid(host, {});
+    GuestCpuid cpuid = make_guest_cpuid(host, {});
     cpuid.update({.xcr0 = 0xe7});
     CHECK(cpuid.lookup(0xd, 1).ebx == 576 + 0x100 + 0x80 + 0x200 + 0x400);
 }
@@ -194,25 +194,25 @@ TEST_CASE("CPUID policy: features go with the state and the controls that they n
     };
     using enum CpuFeature;
     host_xcr0 = 0x267; // the upper ZMM registers' bit is missing: no AVX-512 at all
-    GuestCpuid cpuid(host, {});
-    CHECK(cpuid.xcr0_mask() == 0x207);
+    GuestCpuid cpuid = make_guest_cpuid(host, {});
+    CHECK(cpuid.xcr0_mask == 0x207);
     CHECK_FALSE(cpuid.has(AVX512F));
     CHECK_FALSE(cpuid.has(AVX512_BF16));
     CHECK(cpuid.has(AVX2));
     CHECK(cpuid.has(PKU));
     host_xcr0 = 0xe3; // no AVX
-    cpuid = GuestCpuid(host, {});
-    CHECK(cpuid.xcr0_mask() == 3);
+    cpuid = make_guest_cpuid(host, {});
+    CHECK(cpuid.xcr0_mask == 3);
     CHECK_FALSE(cpuid.has(AVX512F));
     CHECK_FALSE(cpuid.has(AVX));
     CHECK_FALSE(cpuid.has(VAES));
     CHECK_FALSE(cpuid.has(PKU));
     CHECK(cpuid.has(XSAVE));
     host_xcr0 = 0;
-    cpuid = GuestCpuid(host, {});
+    cpuid = make_guest_cpuid(host, {});
     CHECK_FALSE(cpuid.has(XSAVE));
     host_xcr0 = 7;
-    cpuid = GuestCpuid(host, {.invpcid_works = false, .rdtscp_works = false});
+    cpuid = make_guest_cpuid(host, {.invpcid_works = false, .rdtscp_works = false});
     CHECK_FALSE(cpuid.has(INVPCID));
     CHECK_FALSE(cpuid.has(RDTSCP));
     CHECK_FALSE(cpuid.has(RDPID));

@@ -10,8 +10,8 @@
 
 #include <catch2/catch_test_macros.hpp>
 
-#include "core/cpuid_policy.hpp"
-#include "unit/core/cpuid_recording.hpp"
+#include "boot/guest/cpuid.hpp"
+#include "unit/boot/guest/cpuid_recording.hpp"
 
 namespace bulkhead::test {
 
@@ -60,7 +60,7 @@ inline void check_topology(const GuestCpuid& guest, u32 count, u32 id) {
     CHECK(guest.lookup(0xb, 1) == CpuidRegisters{bits, count, 0x201, id});
     CHECK(guest.lookup(0xb, 2) == CpuidRegisters{0, 0, 2, id});
     CHECK(id >> bits == 0); // one package
-    const bool amd = guest.vendor() == CpuVendor::Amd;
+    const bool amd = guest.vendor == CpuVendor::Amd;
     for (u32 i = 0; i < 8; ++i) {
         const CpuidRegisters cache = guest.lookup(amd ? 0x8000'001d : 4, i);
         if ((cache.eax & 0x1f) == 0)
@@ -71,7 +71,7 @@ inline void check_topology(const GuestCpuid& guest, u32 count, u32 id) {
 }
 
 inline void check_xsave(CpuidRecording& host, GuestCpuid guest) {
-    const u64 mask = guest.xcr0_mask();
+    const u64 mask = guest.xcr0_mask;
     CHECK((mask & ~u64{0x2e7}) == 0);
     CHECK((mask & ~u64{host(0xd, 0).eax}) == 0);
     CHECK(guest.has(CpuFeature::XSAVE) == (mask != 0));
