@@ -31,7 +31,7 @@ void list(Guest& guest) {
     const u64 seconds = (arch::read_tsc() - guest.started_at) / (machine.boot.clocks.tsc_khz * 1000);
     Log line;
     line << "guest " << guest.name << ": " << state_of(guest) << ", " << guest.vcpus.size() << " vCPUs, "
-         << Size{guest.memory_map.total()} << ", started " << guest.lives.load() << " times";
+         << Size{align_up(guest.memory_map.total(), MiB)} << ", started " << guest.lives.load() << " times";
     if (guest.running_vcpus.load() != 0)
         line << ", last " << seconds << " s ago";
     if (!guest.last_failure.what.empty())

@@ -41,8 +41,84 @@ Boot lives() {
     return boot;
 }
 
+/// A Linux that a person can type into, on the first source of the console.
+Guest linux_with_shell(const std::string& more) {
+    return {.name = "alpha",
+            .kernel = "trixie",
+            .initrd = "initramfs",
+            .cmdline = "console=ttyS0 -- shell",
+            .cpus = 2,
+            .memory_mib = 256,
+            .more = more};
+}
+
+const std::string shell_waits = "^\\[alpha\\] Enter 'help'";
+
+/// A Linux restarts itself in each way that it knows, and by the monitor, beside a guest that must not notice.
+Boot reboots(const std::string& name, unsigned restarts, unsigned seconds) {
+    const Guest neighbour{
+        .name = "neighbour", .kernel = "neighbour", .cmdline = "alone=1 seconds=" + std::to_string(seconds)};
+    Boot boot = boot_of(name, {linux_with_shell("on-crash = \"restart\"\nrestart-delay = 0\n"), neighbour},
+                        {debian_kernel("trixie"), demo_initramfs(), own_guest("neighbour")});
+    const std::vector<std::string> ways{"reboot -f\r", "echo triple > /sys/kernel/reboot/type; reboot -f\r",
+                                        to_monitor + "restart alpha\rconsole alpha\r"};
+    // The line that the shell begins with may be shown twice: what it answers then is seen once.
+    for (unsigned i = 0; i <= restarts; ++i) {
+        boot.typing.push_back({shell_waits, "echo life-$((" + std::to_string(i) + " + 1))\r"});
+        boot.typing.push_back({"^\\[alpha\\] life-" + std::to_string(i + 1) + "$",
+                               i < restarts ? ways[i % ways.size()] : std::string("poweroff -f\r")});
+    }
+    boot.quiet = std::chrono::seconds(seconds + 60); // the neighbour says nothing in that time
+    std::vector<std::string> lives;
+    for (unsigned i = 0; i <= restarts; ++i)
+        lives.insert(lives.end(),
+                     {"^\\[alpha\\] .*Linux version 6", "^\\[alpha\\] demo: PASS$", "guest alpha is off: "});
+    boot.cases = {
+        {"each life of Linux reaches its shell", {lines_in_order(lives), line(is_off("alpha", "powered off"))}},
+        {"its kernel complains of nothing",
+         {never("unchecked MSR access"), never("Firmware Bug"), never("Call Trace"), never("Kernel panic")}},
+        {"the neighbour misses nothing, and has no exit",
+         {lines_in_order({is_off("alpha", "powered off"), "^\\[neighbour\\] PASS neighbour"}),
+          never("^\\[neighbour\\] FAIL")}},
+    };
+    return boot;
+}
+
+/// A Linux is paused for longer than its lockup detector waits, which the neighbour's life measures.
+Boot paused() {
+    const Guest neighbour{
+        .name = "neighbour", .kernel = "neighbour", .cmdline = "seconds=30", .more = "autostart = false\n"};
+    Boot boot = boot_of("paused", {linux_with_shell(""), neighbour},
+                        {debian_kernel("trixie"), demo_initramfs(), own_guest("neighbour")});
+    boot.typing = {
+        {shell_waits, "uptime() { cut -d . -f 1 /proc/uptime; }; b=$(uptime); echo 0 > /ticks; "
+                      "(i=0; while sleep 1; do i=$((i+1)); echo $i > /ticks; done) & echo counts-$((40+2))\r"},
+        {"^\\[alpha\\] counts-42", to_monitor + "list\rpause alpha\rstart neighbour\r"},
+        {is_off("neighbour", "powered off"), "list\rresume alpha\rconsole alpha\r"},
+        {"typing goes to guest alpha", "sleep 3; m=$(($(uptime) - b - $(cat /ticks))); echo missed-$((m >= 25)) $m s, "
+                                       "lockups-$(dmesg | grep -ci lockup)\r"},
+        {"^\\[alpha\\] missed-\\d .*lockups-\\d", "exit\r"},
+    };
+    boot.cases = {
+        {"a guest that does not start by itself is loaded", {line("guest neighbour: loaded")}},
+        {"a paused guest executes nothing, and its time has jumped",
+         {lines_in_order({"guest alpha: pause asked for", "guest alpha: paused", "guest alpha: resume asked for",
+                          "^\\[alpha\\] missed-1 "})}},
+        {"Linux reports no lockup",
+         {line("^\\[alpha\\] missed-1 .*lockups-0"), never("soft lockup"), never("Call Trace")}},
+        {"it goes on to its end", {line(is_off("alpha", "powered off"))}},
+    };
+    return boot;
+}
+
 } // namespace
 
-std::vector<Boot> life_boots() { return {lives()}; }
+std::vector<Boot> life_boots() {
+    Boot five = reboots("reboots", 5, 150);
+    Boot two = reboots("reboots-short", 2, 300);
+    five.on = {tools::MachineKind::QemuAmd};
+    two.on = {tools::MachineKind::BochsIntel};
+    return {lives(), five, two, paused()};
+}
 
 } // namespace bulkhead::integration
