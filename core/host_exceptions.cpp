@@ -11,7 +11,6 @@
 #include "core/cpu.hpp"
 #include "core/failure.hpp"
 #include "core/machine.hpp"
-#include "core/reset.hpp"
 #include "core/resume.hpp"
 #include "core/run_cpu_steps.hpp"
 

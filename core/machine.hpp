@@ -53,4 +53,8 @@ void kick(Vcpu& core, VcpuRequest request);
 /// returns. Or nothing, if the machine is to stay.
 void end_machine();
 
+/// Resets the machine without the firmware's help, and without anything that a broken hypervisor might not have any
+/// more. Memory keeps what it holds.
+[[noreturn]] void reset_machine();
+
 } // namespace bulkhead

@@ -1,23 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the Bulkhead authors
-#include "core/reset.hpp"
-
 #include "arch/x86_64/instructions.hpp"
 #include "core/machine.hpp"
 
 namespace bulkhead {
 
-namespace {
-
 /// A chipset takes its time.
-void write_and_wait(u16 port, u8 value) {
+static void write_and_wait(u16 port, u8 value) {
     constexpr u32 long_enough = 10'000'000;
     arch::out8(port, value);
     for (u32 i = 0; i < long_enough; ++i)
         arch::pause();
 }
-
-} // namespace
 
 void reset_machine() {
     constexpr u16 reset_control = 0xcf9; // ICH9 13.7.5: first SYS_RST, then RST_CPU with it
