@@ -134,6 +134,22 @@ Boot containment(const std::string& boot_name, const std::vector<std::string>& c
     return boot;
 }
 
+/// A machine that is reset says afterwards what went wrong before.
+Boot journal() {
+    Boot boot = boot_of("journal", {guest_named("triple-fault")}, images_of({"triple-fault"}));
+    boot.configuration = "[hypervisor]\nwhen-off = \"reboot\"\n\n" + boot.configuration;
+    boot.options.goes_on_after_reset = true;
+    const std::string before = "^bulkhead: before the last reset: guest triple-fault";
+    boot.cases = {
+        {"the second boot has the record of the first",
+         {lines_in_order({"^bulkhead: hypervisor ", "^bulkhead: guest triple-fault: .*\\br15 0x",
+                          "^bulkhead: hypervisor ", before + " vCPU 0 stopped at RIP 0x[0-9a-f]{16}: ",
+                          before + ": exit ", before + ": cr0 ", before + ": rax 0x", before + ": .*\\br15 0x"})}},
+    };
+    boot.until = before + ": .*\\br15 0x";
+    return boot;
+}
+
 /// A guest whose kernel is none, which costs nobody else anything.
 Boot unstartable() {
     Boot boot = boot_of("unstartable", {guest_named("no-kernel"), guest_named("hello")},
@@ -190,6 +206,7 @@ std::vector<Boot> own_guest_boots() {
             several_vcpus(),
             controls(),
             unstartable(),
+            journal(),
             containment("shutdowns", {"triple-fault", "shutdown-idt", "bad-fetch-hole"}),
             containment("foreign-memory", {"bad-memory-read", "bad-memory-write", "bad-memory-execute"}),
             also_on_bochs_amd(exception_loops()),
