@@ -18,6 +18,7 @@
 #include "devices/power.hpp"
 #include "devices/pvclock.hpp"
 #include "devices/uart16550.hpp"
+#include "devices/watchdog.hpp"
 #include "mm/frame_allocator.hpp"
 #include "mm/guest_memory_map.hpp"
 
@@ -109,6 +110,7 @@ struct Guest {
     StopReason stop_reason BULKHEAD_GUARDED_BY(life_lock) = StopReason::None;
     RestartCount restart_count BULKHEAD_GUARDED_BY(life_lock);
     GuestFailure last_failure BULKHEAD_GUARDED_BY(life_lock);
+    Watchdog watchdog BULKHEAD_GUARDED_BY(life_lock);
     u64 started_at BULKHEAD_GUARDED_BY(life_lock) = 0;    ///< TSC, of its last life
     u64 deadline_left BULKHEAD_GUARDED_BY(life_lock) = 0; ///< TSC ticks, while it is paused
     std::atomic<u32> lives{0};                            ///< how often it was started

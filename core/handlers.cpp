@@ -53,6 +53,7 @@ void put_output(Guest& guest, u8 byte) BULKHEAD_REQUIRES(guest.devices_lock) {
 u8 read_byte(Guest& guest, u16 port) BULKHEAD_REQUIRES(guest.devices_lock) {
     switch (find_port_device(port)) {
     case PortDevice::None:
+    case PortDevice::Watchdog: // has no bytes
         return 0xff;
     case PortDevice::Uart: {
         const Uart16550::Read read = guest.uart.read(port);
@@ -71,6 +72,7 @@ PowerRequest write_byte(Guest& guest, u16 port, u8 value) BULKHEAD_REQUIRES(gues
     switch (find_port_device(port)) {
     case PortDevice::None:
     case PortDevice::PmTimer:
+    case PortDevice::Watchdog:
         return PowerRequest::None;
     case PortDevice::Uart: {
         const Uart16550::Write write = guest.uart.write(port, value);
@@ -114,6 +116,8 @@ u32 read_device_port(Guest& guest, u16 port, u32 size) {
     // The timer is one register of 32 bits: its bytes must be of one moment.
     if (size == 4 && port == platform::pm_timer_port)
         return guest.pm_timer.count(arch::read_tsc());
+    if (size == 4 && find_port_device(port) == PortDevice::Watchdog)
+        return read_watchdog(guest, port);
     u32 value = 0;
     for (u32 i = 0; i < size; ++i)
         value |= u32{read_byte(guest, static_cast<u16>(port + i))} << 8 * i;
@@ -124,6 +128,8 @@ u32 read_device_port(Guest& guest, u16 port, u32 size) {
 
 PowerRequest write_device_port(Guest& guest, u16 port, u32 size, u32 value) {
     const LockGuard lock(guest.devices_lock, lock_owner());
+    if (size == 4 && find_port_device(port) == PortDevice::Watchdog)
+        write_watchdog(guest, port, value);
     PowerRequest request = PowerRequest::None;
     for (u32 i = 0; i < size; ++i) {
         const PowerRequest wanted = write_byte(guest, static_cast<u16>(port + i), static_cast<u8>(value >> 8 * i));

@@ -39,6 +39,10 @@ void begin_stop(Guest& guest, StopReason reason, const Vcpu* self);
 /// A core has left its guest. The last one reports the guest as off, and decides what follows.
 void leave_guest(Vcpu& vcpu);
 
+/// The guest's accesses to its watchdog (devices/watchdog.hpp), of 4 bytes.
+u32 read_watchdog(Guest& guest, u16 port);
+void write_watchdog(Guest& guest, u16 port, u32 value);
+
 /// Guest::deadline has come, or not yet: the watchdog's, or that of a restart which was put off.
 void expire(Guest& guest);
 

@@ -10,7 +10,7 @@
 namespace bulkhead {
 
 /// Which device answers a port. `None`: reads give all ones, writes vanish.
-enum class PortDevice : u8 { None, Uart, Power, PmTimer };
+enum class PortDevice : u8 { None, Uart, Power, PmTimer, Watchdog };
 
 struct PortRange {
     u16 first;
@@ -23,6 +23,7 @@ inline constexpr std::array port_ranges{
     PortRange{platform::uart_port, 8, PortDevice::Uart},
     PortRange{platform::power_port, 8, PortDevice::Power},
     PortRange{platform::pm_timer_port, 4, PortDevice::PmTimer},
+    PortRange{platform::watchdog_port, 12, PortDevice::Watchdog},
 };
 
 namespace detail {

@@ -105,7 +105,7 @@ void check_pm_timer() {
 
 void run() {
     check_root();
-    for (const std::string_view signature : {"FACP", "APIC", "SPCR", "DSDT"})
+    for (const std::string_view signature : {"FACP", "APIC", "SPCR", "WDAT", "DSDT"})
         check_table(signature);
     check(!acpi_table("MCFG"), "no MCFG where there is no PCI");
     check_fadt();

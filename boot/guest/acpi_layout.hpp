@@ -2,7 +2,7 @@
 // Copyright the Bulkhead authors
 //
 // The tables that a guest is given. Section numbers are those of ACPI 6.5; the SPCR is Microsoft's "Serial Port Console
-// Redirection Table", revision 2.
+// Redirection Table", revision 2; the WDAT is of Microsoft's "Hardware Watchdog Timers Design Specification", 1.01.
 #pragma once
 
 #include <cstddef>
@@ -50,7 +50,7 @@ static_assert(sizeof(GenericAddress) == 12);
 
 struct Xsdt { // 5.2.8
     Header header;
-    u64 entries[3];
+    u64 entries[4];
 };
 
 struct Fadt { // 5.2.9; what is not named is zero
@@ -143,6 +143,33 @@ struct Spcr {
 };
 static_assert(sizeof(Spcr) == 80);
 static_assert(offsetof(Spcr, global_system_interrupt) == 54 && offsetof(Spcr, pci_device_id) == 64);
+
+struct Wdat {
+    Header header;
+    u32 header_length; // of what follows up to the entries, its own 4 bytes included
+    u16 pci_segment;   // 0xff, and the next three: no PCI device
+    u8 pci_bus;
+    u8 pci_device;
+    u8 pci_function;
+    u8 reserved_45[3];
+    u32 timer_period; // milliseconds
+    u32 max_count;
+    u32 min_count;
+    u8 flags; // bit 0: enabled
+    u8 reserved_61[3];
+    u32 entries;
+};
+static_assert(sizeof(Wdat) == 68 && offsetof(Wdat, timer_period) == 48 && offsetof(Wdat, entries) == 64);
+
+struct WdatEntry {
+    u8 action;
+    u8 instruction;
+    u16 reserved_2 = 0;
+    GenericAddress register_region;
+    u32 value = 0;
+    u32 mask = ~0u;
+};
+static_assert(sizeof(WdatEntry) == 24);
 
 #pragma pack(pop)
 

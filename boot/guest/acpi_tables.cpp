@@ -8,6 +8,7 @@
 
 #include "boot/guest/acpi_layout.hpp"
 #include "boot/guest/dsdt_aml.hpp"
+#include "devices/watchdog.hpp"
 
 namespace bulkhead {
 
@@ -139,6 +140,58 @@ Spcr make_spcr() {
     return spcr;
 }
 
+/// What the driver of this table does, one instruction each, on the registers of devices/watchdog.hpp. Whoever writes
+/// RUN also feeds; EXPIRED is cleared by reading, changing and writing back, as RUN must stay.
+constexpr u32 wdat_entry_count = 10;
+
+u64 add_wdat(Writer& writer) {
+    enum Action : u8 {
+        RESET = 1,
+        GET_CURRENT_COUNTDOWN = 4,
+        GET_COUNTDOWN = 5,
+        SET_COUNTDOWN = 6,
+        GET_RUNNING_STATE = 8,
+        SET_RUNNING_STATE = 9,
+        GET_STOPPED_STATE = 10,
+        SET_STOPPED_STATE = 11,
+        GET_STATUS = 32,
+        SET_STATUS = 33,
+    };
+    enum Instruction : u8 { READ_VALUE, READ_COUNTDOWN, WRITE_VALUE, WRITE_COUNTDOWN, PRESERVE_REGISTER = 0x80 };
+    constexpr GenericAddress time_out = io_register(platform::watchdog_timeout_port, 4);
+    constexpr GenericAddress left = io_register(platform::watchdog_left_port, 4);
+    constexpr GenericAddress control = io_register(platform::watchdog_control_port, 4);
+    constexpr u32 longest = 24 * 3600 * 1000; // milliseconds: a day
+    constexpr WdatEntry entries[] = {
+        {RESET, WRITE_VALUE, 0, control, Watchdog::RUN, Watchdog::RUN},
+        {GET_CURRENT_COUNTDOWN, READ_COUNTDOWN, 0, left},
+        {GET_COUNTDOWN, READ_COUNTDOWN, 0, time_out},
+        {SET_COUNTDOWN, WRITE_COUNTDOWN, 0, time_out},
+        {GET_RUNNING_STATE, READ_VALUE, 0, control, Watchdog::RUN, Watchdog::RUN},
+        {SET_RUNNING_STATE, WRITE_VALUE, 0, control, Watchdog::RUN, Watchdog::RUN},
+        {GET_STOPPED_STATE, READ_VALUE, 0, control, 0, Watchdog::RUN},
+        {SET_STOPPED_STATE, WRITE_VALUE, 0, control, 0, Watchdog::RUN},
+        {GET_STATUS, READ_VALUE, 0, control, Watchdog::EXPIRED, Watchdog::EXPIRED},
+        {SET_STATUS, WRITE_VALUE | PRESERVE_REGISTER, 0, control, Watchdog::EXPIRED, Watchdog::EXPIRED},
+    };
+    static_assert(std::size(entries) == wdat_entry_count);
+    Wdat wdat{};
+    wdat.header = make_header("WDAT", 1);
+    wdat.header_length = sizeof(Wdat) - sizeof(Header);
+    wdat.pci_segment = 0xff;
+    wdat.pci_bus = wdat.pci_device = wdat.pci_function = 0xff;
+    wdat.timer_period = 1;
+    wdat.max_count = longest;
+    wdat.min_count = 1;
+    wdat.flags = 1;
+    wdat.entries = wdat_entry_count;
+    const u64 start = writer.offset();
+    writer.add(wdat);
+    for (const WdatEntry& entry : entries)
+        writer.add(entry);
+    return writer.finish(start);
+}
+
 void write_root_pointer(std::span<u8> area, u64 xsdt) {
     RootPointer rsdp{};
     rsdp.revision = 2;
@@ -156,7 +209,8 @@ void write_root_pointer(std::span<u8> area, u64 xsdt) {
 
 u64 acpi_tables_size(u32 vcpus) {
     return aligned(sizeof(RootPointer)) + aligned(sizeof(Xsdt)) + aligned(sizeof(Fadt)) + aligned(madt_size(vcpus)) +
-           aligned(sizeof(Spcr)) + aligned(dsdt_aml.size());
+           aligned(sizeof(Spcr)) + aligned(sizeof(Wdat) + wdat_entry_count * sizeof(WdatEntry)) +
+           aligned(dsdt_aml.size());
 }
 
 Result<u64> build_acpi_tables(std::span<u8> area, u32 vcpus) {
@@ -171,6 +225,7 @@ Result<u64> build_acpi_tables(std::span<u8> area, u32 vcpus) {
     xsdt.entries[0] = writer.add_table(make_fadt(dsdt));
     xsdt.entries[1] = add_madt(writer, vcpus);
     xsdt.entries[2] = writer.add_table(make_spcr());
+    xsdt.entries[3] = add_wdat(writer);
     write_root_pointer(area, writer.add_table(xsdt));
     return writer.offset();
 }

@@ -111,6 +111,21 @@ Boot paused() {
     return boot;
 }
 
+/// The watchdog ends a guest that hangs, and lets those be that feed it or stop it.
+Boot watchdog() {
+    const Guest guest{.name = "watchdog", .kernel = "watchdog", .more = "on-crash = \"restart\""};
+    const Guest neighbour{.name = "neighbour", .kernel = "neighbour", .cmdline = "seconds=10"};
+    Boot boot = boot_of("watchdog", {guest, neighbour}, {own_guest("watchdog"), own_guest("neighbour")});
+    boot.cases = {
+        {"it ends a guest that hangs, and only then",
+         {lines_in_order({"^\\[watchdog\\] I hang$", is_off("watchdog", "failed: its watchdog was not fed"),
+                          "^\\[watchdog\\] PASS watchdog", is_off("watchdog", "powered off")}),
+          never("^\\[watchdog\\] FAIL")}},
+        {"a neighbour does not notice", {line("^\\[neighbour\\] PASS neighbour"), never("^\\[neighbour\\] FAIL")}},
+    };
+    return boot;
+}
+
 } // namespace
 
 std::vector<Boot> life_boots() {
@@ -118,7 +133,7 @@ std::vector<Boot> life_boots() {
     Boot two = reboots("reboots-short", 2, 300);
     five.on = {tools::MachineKind::QemuAmd};
     two.on = {tools::MachineKind::BochsIntel};
-    return {lives(), five, two, paused()};
+    return {lives(), five, two, paused(), watchdog()};
 }
 
 } // namespace bulkhead::integration

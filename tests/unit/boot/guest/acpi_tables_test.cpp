@@ -4,12 +4,15 @@
 
 #include <catch2/catch_test_macros.hpp>
 
+#include "devices/watchdog.hpp"
+
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -85,7 +88,7 @@ TEST_CASE("ACPI: all tables are there, within the area, with right checksums") {
         std::set<std::string> signatures;
         for (const auto& [signature, table] : tables.by_signature)
             signatures.insert(signature);
-        CHECK(signatures == std::set<std::string>{"XSDT", "FACP", "APIC", "SPCR", "DSDT"});
+        CHECK(signatures == std::set<std::string>{"XSDT", "FACP", "APIC", "SPCR", "WDAT", "DSDT"});
         CHECK(tables.used <= tables.area.size());
         CHECK(std::all_of(tables.area.begin() + static_cast<long>(tables.used), tables.area.end(),
                           [](u8 byte) { return byte == 0; }));
@@ -187,6 +190,100 @@ TEST_CASE("ACPI: SPCR and DSDT name the same UART, ports and pins as the platfor
         contains(dsdt, {'_', 'S', '5', '_', 0x12, 8, 4, 0x0a, platform::soft_off_type, 0x0a, platform::soft_off_type}));
 }
 
+namespace {
+
+/// The actions of a WDAT as a driver carries them out (Hardware Watchdog Timers Design Specification 1.01, 3.3), here
+/// on the device itself.
+struct WatchdogDriver {
+    std::span<const u8> table;
+    Watchdog watchdog{};
+    std::optional<u32> deadline{}; ///< milliseconds; 0: none
+
+    /// What the action read; 0 for one that is not there.
+    std::optional<u32> run(u8 action, u32 parameter = 0) {
+        std::optional<u32> result;
+        for (std::size_t at = 68; at < table.size(); at += 24) {
+            if (table[at] != action)
+                continue;
+            REQUIRE(table[at + 4] == 1);  // I/O port
+            REQUIRE(table[at + 5] == 32); // bits
+            REQUIRE(table[at + 6] == 0);
+            REQUIRE(table[at + 7] == 3); // double word
+            const u16 port = static_cast<u16>(number(table, at + 8, 8));
+            const u32 value = static_cast<u32>(number(table, at + 16, 4));
+            const u32 mask = static_cast<u32>(number(table, at + 20, 4));
+            const u32 now = watchdog.read(port, deadline.value_or(0));
+            const u32 kept = (table[at + 1] & 0x80) != 0 ? now & ~mask : 0;
+            switch (table[at + 1] & 0x7f) {
+            case 0:
+                result = (now & mask) == value;
+                break;
+            case 1:
+                result = now & mask;
+                break;
+            case 2:
+                write(port, kept | (value & mask));
+                result = 0;
+                break;
+            case 3:
+                write(port, kept | (parameter & mask));
+                result = 0;
+                break;
+            default:
+                FAIL("an instruction " << int{table[at + 1]});
+            }
+        }
+        return result;
+    }
+
+    void write(u16 port, u32 value) {
+        if (const std::optional<u32> next = watchdog.write(port, value))
+            deadline = next;
+    }
+};
+
+} // namespace
+
+TEST_CASE("ACPI: the WDAT describes the watchdog to a driver") {
+    const Tables tables(1);
+    const auto wdat = tables.by_signature.at("WDAT");
+    CHECK(number(wdat, 36, 4) == 32);
+    CHECK(number(wdat, 40, 2) == 0xff); // Linux: a PCI device where any of the four is not 0xff
+    CHECK(number(wdat, 42, 3) == 0xffffff);
+    CHECK(number(wdat, 48, 4) == 1);
+    CHECK(number(wdat, 52, 4) == 86'400'000);
+    CHECK(number(wdat, 56, 4) == 1);
+    CHECK(wdat[60] == 1);
+    CHECK(wdat.size() == 68 + number(wdat, 64, 4) * 24);
+
+    WatchdogDriver driver{wdat};
+    driver.watchdog.reset(0, true);
+    CHECK(driver.run(32) == 1u); // GET_STATUS: the last life was ended by it
+    CHECK(driver.run(33) == 0u); // SET_STATUS: forget that
+    CHECK(driver.run(32) == 0u);
+    CHECK(driver.run(8) == 0u); // GET_RUNNING_STATE
+    CHECK(driver.run(10) == 1u);
+    CHECK(driver.run(6, 5000) == 0u); // SET_COUNTDOWN
+    CHECK(driver.run(5) == 5000u);
+    CHECK(driver.deadline.value_or(0) == 0);
+    CHECK(driver.run(9) == 0u); // SET_RUNNING_STATE
+    CHECK(driver.deadline == 5000u);
+    CHECK(driver.run(8) == 1u);
+    CHECK(driver.run(10) == 0u);
+    driver.deadline = 1234;
+    CHECK(driver.run(4) == 1234u); // GET_CURRENT_COUNTDOWN
+    CHECK(driver.run(1) == 0u);    // RESET
+    CHECK(driver.deadline == 5000u);
+    CHECK(driver.run(6, 7000) == 0u);
+    CHECK(driver.deadline == 7000u);
+    CHECK(driver.run(33) == 0u); // does not stop it
+    CHECK(driver.run(8) == 1u);
+    CHECK(driver.run(11) == 0u); // SET_STOPPED_STATE
+    CHECK(driver.deadline == 0u);
+    CHECK(driver.run(10) == 1u);
+    CHECK(driver.run(17) == std::nullopt); // SET_REBOOT: there is nothing else that it could do
+}
+
 TEST_CASE("ACPI: what does not fit is refused with its number") {
     Bytes area(platform::firmware_area_size);
     CHECK_FALSE(build_acpi_tables(area, 0));
@@ -196,7 +293,7 @@ TEST_CASE("ACPI: what does not fit is refused with its number") {
     CHECK_FALSE(build_acpi_tables(area, 0xffff'ffff));
     CHECK_FALSE(build_acpi_tables({}, 1));
     // Every size of area: refused, or filled without going beyond it (ASan watches).
-    Bytes small(1200);
+    Bytes small(1600);
     const u64 needed = build_acpi_tables(small, 1).value();
     for (u64 size = 0; size <= small.size(); ++size) {
         Bytes exact(size);
