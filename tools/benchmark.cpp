@@ -52,7 +52,9 @@ constexpr Quantity operations[] = {
     {"rdmsr-apic-id", "RDMSR of the x2APIC ID, which is virtual"},
     {"wrmsr-eoi", "WRMSR of EOI, beside the instruction itself"},
     {"self-ipi", "self-IPI by its own register, interrupt handler included", 450},
-    {"icr-self", "self-IPI by the ICR, interrupt handler included"},
+    {"ipi-physical", "IPI by the ICR to a physical destination, what its sender loses", 250},
+    {"ipi-logical", "IPI by the ICR to a logical destination, likewise", 250},
+    {"ipi-self", "IPI by the ICR with the shorthand \"self\", likewise", 250},
     {"read-ioapic", "read of an I/O APIC register", 1500, 3070}, // 700 was wanted: docs/performance.md
 };
 
