@@ -29,19 +29,24 @@ void update_eoi_exits(Guest& guest) BULKHEAD_REQUIRES(guest.devices_lock) {
             kick(*vcpu, request_eoi); // an NMI comes before the interrupt that is sent behind it
 }
 
+/// Not inlined: what reads a device's register seldom has anything to send.
+[[gnu::noinline]] void deliver(Guest& guest, const InterruptMessage& message) {
+    // An APIC's own messages have no sender that a shorthand could mean: the first vCPU stands for it, and its mode
+    // for that of all.
+    Vcpu& first = *guest.vcpus[0];
+    const InterruptCommand command{.vector = message.vector,
+                                   .mode = static_cast<InterruptCommand::Mode>(message.delivery_mode),
+                                   .logical = message.logical,
+                                   .destination = message.destination == 0xff ? ~0u : message.destination,
+                                   .xapic = (first.xapic_address.load() & xapic_address::xapic_mode) != 0};
+    if (send_command(first, command))
+        kick(first, request_nmi);
+}
+
 /// Sends what the I/O APIC has to send. The receiver takes it without an exit.
 void deliver_messages(Guest& guest) BULKHEAD_REQUIRES(guest.devices_lock) {
-    while (const std::optional<InterruptMessage> message = guest.io_apic.next_message()) {
-        const InterruptCommand command{.vector = message->vector,
-                                       .mode = static_cast<InterruptCommand::Mode>(message->delivery_mode),
-                                       .logical = message->logical,
-                                       .destination = message->destination == 0xff ? ~0u : message->destination,
-                                       .xapic =
-                                           (guest.vcpus[0]->xapic_address.load() & xapic_address::xapic_mode) != 0};
-        // An APIC's own messages have no sender that a shorthand could mean: the first vCPU stands for it.
-        if (send_command(*guest.vcpus[0], command))
-            kick(*guest.vcpus[0], request_nmi);
-    }
+    while (const std::optional<InterruptMessage> message = guest.io_apic.next_message())
+        deliver(guest, *message);
 }
 
 void put_output(Guest& guest, u8 byte) BULKHEAD_REQUIRES(guest.devices_lock) {
@@ -109,13 +114,26 @@ void send_init(Vcpu& target) {
 bool is_register(GuestPhysical address, unsigned size) { return address.value % 16 == 0 && size == 4; }
 u32 register_number(GuestPhysical address) { return 0x800 + static_cast<u32>(address - guest_layout::local_apic) / 16; }
 
-} // namespace
+[[gnu::noinline]] u64 read_apic_page(const VirtualApic& apic, GuestPhysical address, unsigned size) {
+    if (!is_register(address, size))
+        return apic.mode() == ApicMode::XApic ? 0 : ~u64{0};
+    const u32 number = register_number(address);
+    const ApicAccess access = apic.read_page(number);
+    return access.kind == ApicAccess::Kind::Hardware ? local_apic().read(number) : access.value;
+}
 
-u32 read_device_port(Guest& guest, u16 port, u32 size) {
+/// True if the vCPU is to get an NMI.
+[[gnu::noinline]] bool write_apic_page(Vcpu& vcpu, VirtualApic& apic, GuestPhysical address, unsigned size, u64 value) {
+    if (!is_register(address, size))
+        return false;
+    const u32 number = register_number(address);
+    const bool nmi = carry_out(vcpu, number, apic.write_page(number, static_cast<u32>(value)));
+    vcpu.xapic_address.store(apic.address());
+    return nmi;
+}
+
+[[gnu::noinline]] u32 read_device_bytes(Guest& guest, u16 port, u32 size) {
     const LockGuard lock(guest.devices_lock, lock_owner());
-    // The timer is one register of 32 bits: its bytes must be of one moment.
-    if (size == 4 && port == platform::pm_timer_port)
-        return guest.pm_timer.count(arch::read_tsc());
     if (size == 4 && find_port_device(port) == PortDevice::Watchdog)
         return read_watchdog(guest, port);
     u32 value = 0;
@@ -124,6 +142,15 @@ u32 read_device_port(Guest& guest, u16 port, u32 size) {
     feed_uart(guest);
     deliver_messages(guest);
     return value;
+}
+
+} // namespace
+
+u32 read_device_port(Guest& guest, u16 port, u32 size) {
+    // The timer is one register of 32 bits: its bytes must be of one moment. It has no state that a lock would keep.
+    if (size == 4 && port == platform::pm_timer_port)
+        return guest.pm_timer.count(arch::read_tsc());
+    return read_device_bytes(guest, port, size);
 }
 
 PowerRequest write_device_port(Guest& guest, u16 port, u32 size, u32 value) {
@@ -143,33 +170,19 @@ PowerRequest write_device_port(Guest& guest, u16 port, u32 size, u32 value) {
 
 // Where a PC has devices and this machine has none, reads give all ones and writes vanish.
 u64 DeviceMemory::read(GuestPhysical address, unsigned size) {
-    switch (guest_.memory_map.classify(address)) {
-    case GuestAddressClass::IoApic: {
-        const LockGuard lock(guest_.devices_lock, lock_owner());
-        return guest_.io_apic.read(static_cast<u32>(address - IoApic::base));
-    }
-    case GuestAddressClass::LocalApic: {
-        if (!is_register(address, size))
-            return apic_.mode() == ApicMode::XApic ? 0 : ~u64{0};
-        const u32 number = register_number(address);
-        const ApicAccess access = apic_.read_page(number);
-        return access.kind == ApicAccess::Kind::Hardware ? local_apic().read(number) : access.value;
-    }
-    case GuestAddressClass::Ram:
-    case GuestAddressClass::AbsentDevice:
-    case GuestAddressClass::NotTheGuests:
-        break;
-    }
-    return ~u64{0};
+    const GuestAddressClass where = guest_.memory_map.classify(address);
+    if (where == GuestAddressClass::LocalApic)
+        return read_apic_page(apic_, address, size);
+    if (where != GuestAddressClass::IoApic)
+        return ~u64{0};
+    const LockGuard lock(guest_.devices_lock, lock_owner());
+    return guest_.io_apic.read(static_cast<u32>(address - IoApic::base));
 }
 
 void DeviceMemory::write(GuestPhysical address, unsigned size, u64 value) {
     const GuestAddressClass where = guest_.memory_map.classify(address);
-    if (where == GuestAddressClass::LocalApic && is_register(address, size)) {
-        const u32 number = register_number(address);
-        nmi_ = carry_out(vcpu_, number, apic_.write_page(number, static_cast<u32>(value)));
-        vcpu_.xapic_address.store(apic_.address());
-    }
+    if (where == GuestAddressClass::LocalApic)
+        nmi_ = write_apic_page(vcpu_, apic_, address, size, value);
     if (where != GuestAddressClass::IoApic)
         return;
     const LockGuard lock(guest_.devices_lock, lock_owner());

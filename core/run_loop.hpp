@@ -44,9 +44,9 @@ public:
                 on_io(exit.io, exit.next_rip);
             else if (exit.reason == ExitReason::Cpuid)
                 on_cpuid(exit.next_rip);
-            else if (exit.reason == ExitReason::Hypercall)
+            else if (apart(exit.reason) == ExitReason::Hypercall)
                 on_hypercall(exit.next_rip);
-            else if (exit.reason == ExitReason::MsrWrite && cpu_.registers.rcx() == drivers::apic::ICR &&
+            else if (apart(exit.reason) == ExitReason::MsrWrite && cpu_.registers.rcx() == drivers::apic::ICR &&
                      has_active_receiver())
                 send_interrupt(exit.next_rip);
             else
@@ -72,6 +72,12 @@ public:
     }
 
 private:
+    /// The same, but the compiler cannot know: it would ask first whether it is this or one of those before it.
+    static ExitReason apart(ExitReason reason) {
+        asm("" : "+r"(reason));
+        return reason;
+    }
+
     /// The index is proven: an enumerator of ExitReason.
     void count(ExitReason reason) { ++core_.exits.data()[static_cast<u32>(reason)]; }
 
