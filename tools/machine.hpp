@@ -36,6 +36,7 @@ inline constexpr std::array all_machines{MachineKind::QemuAmd, MachineKind::Boch
 struct MachineOptions {
     unsigned cpus = 2;
     unsigned threads_per_core = 1; ///< divides `cpus`
+    unsigned far_cpus = 0;         ///< so many of `cpus`, the last ones, have APIC IDs of 256 and more; QEMU, emulated
     unsigned memory_mib = 2048;
     bool virtualization = true;       ///< false, on an emulated machine: the CPU has none
     bool goes_on_after_reset = false; ///< else a reset is the end of the run

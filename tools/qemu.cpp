@@ -27,6 +27,16 @@ void append_cpus(Command& command, MachineKind machine, const MachineOptions& op
                {"-accel", "tcg,thread=single,one-insn-per-tb=on", "-cpu", "max", "-icount", "shift=0,sleep=off"});
     else
         append(command, {"-accel", "tcg,thread=multi", "-cpu", options.virtualization ? "max" : "max,-svm"});
+    if (options.far_cpus != 0) {
+        // Three cores to a socket take up four IDs: the last sockets' IDs begin at 256.
+        constexpr unsigned near_sockets = 64;
+        const unsigned sockets = near_sockets + options.far_cpus;
+        append(command, {"-smp", "cpus=" + std::to_string(options.cpus - options.far_cpus) + ",sockets=" +
+                                     std::to_string(sockets) + ",cores=3,maxcpus=" + std::to_string(3 * sockets)});
+        for (unsigned socket = near_sockets; socket < sockets; ++socket)
+            append(command, {"-device", "max-x86_64-cpu,core-id=0,thread-id=0,socket-id=" + std::to_string(socket)});
+        return;
+    }
     append(command, {"-smp", "cpus=" + std::to_string(options.cpus) +
                                  ",cores=" + std::to_string(options.cpus / options.threads_per_core) +
                                  ",threads=" + std::to_string(options.threads_per_core)});
