@@ -112,6 +112,48 @@ Boot several_vcpus() {
     return boot;
 }
 
+/// vCPUs on cores whose APIC IDs need more than 8 bits, and one on a core near by.
+Boot far_cpus() {
+    const Guest smp{.name = "smp", .kernel = "smp", .cmdline = "cpus=3", .cpus = 3};
+    Boot boot = boot_of("far-cpus", {smp, guest_named("zero-exit")}, images_of({"smp", "zero-exit"}));
+    boot.on = {tools::MachineKind::QemuAmd};
+    boot.options.far_cpus = 3;
+    boot.cases = {{"IDs of 256 and more are in use",
+                   {line("^bulkhead: guest smp: CPU 1 \\(APIC ID 1\\), 2 \\(APIC ID 256\\), 3 \\(APIC ID 260\\);"),
+                    line("^bulkhead: guest zero-exit: CPU 4 \\(APIC ID 264\\);")}},
+                  passes("smp"),
+                  passes("zero-exit"),
+                  {"no guest is stopped", {never("stopped at RIP")}}};
+    return boot;
+}
+
+/// One guest with more vCPUs than a cluster of logical x2APIC IDs has members.
+Boot many_vcpus() {
+    constexpr unsigned cpus = 32;
+    Boot boot = boot_of("many-vcpus",
+                        {{.name = "many", .kernel = "many", .cmdline = "cpus=" + std::to_string(cpus), .cpus = cpus}},
+                        images_of({"many"}));
+    boot.on = {tools::MachineKind::QemuAmd};
+    boot.cases = {passes("many"), {"no guest is stopped", {never("stopped at RIP")}}};
+    return boot;
+}
+
+Boot many_guests() {
+    constexpr unsigned number_of_guests = 16;
+    std::vector<Guest> guests;
+    std::vector<Expectation> all_pass{never("\\] FAIL"), never("stopped at RIP")};
+    for (unsigned i = 1; i <= number_of_guests; ++i) {
+        const std::string name = "guest-" + std::to_string(i);
+        guests.push_back({.name = name, .kernel = "many", .memory_mib = 32});
+        all_pass.push_back(line("^\\[" + name + "\\] PASS many\\b"));
+        all_pass.push_back(line(is_off(name, "powered off")));
+    }
+    Boot boot = boot_of("many-guests", guests, images_of({"many"}));
+    boot.on = {tools::MachineKind::QemuAmd};
+    boot.cases = {{"every guest passes", all_pass}};
+    return boot;
+}
+
 /// Guests that do what none may, and one among them that must not notice. The hypervisor's lines and the guests' come
 /// from different rings: their order says nothing.
 Boot containment(const std::string& boot_name, const std::vector<std::string>& culprits) {
@@ -204,6 +246,9 @@ std::vector<Boot> own_guest_boots() {
             x2apic(),
             xapic(),
             several_vcpus(),
+            far_cpus(),
+            many_vcpus(),
+            many_guests(),
             controls(),
             unstartable(),
             journal(),
