@@ -15,11 +15,13 @@
 #include "tools/folders.hpp"
 #include "tools/machine.hpp"
 #include "tools/run.hpp"
+#include "tools/scaling.hpp"
 
 namespace bulkhead::tools {
 namespace {
 
 struct Arguments {
+    bool scaling = false;
     std::string machine;
     std::string configuration;
     std::string image;
@@ -110,6 +112,8 @@ int parse_and_run(int argc, char** argv) {
 
     CLI::App* bench = app.add_subcommand("bench", "Count the instructions of a boot and of each kind of exit");
     add_machine(bench, arguments);
+    bench->add_flag("--scaling", arguments.scaling,
+                    "count boots with more and more CPUs and guests instead: takes many minutes");
     bench->footer("The counts are exact and repeat. docs/performance.md says what they are and what they leave out.\n"
                   "Exit status: 1 when something is over its budget, or was not measured.");
 
@@ -136,7 +140,8 @@ int parse_and_run(int argc, char** argv) {
     if (image->parsed())
         return make_image(arguments);
     if (bench->parsed())
-        return run_benchmark(choose_machine(arguments.machine.empty() ? "qemu-amd" : arguments.machine));
+        return (arguments.scaling ? run_scaling : run_benchmark)(
+            choose_machine(arguments.machine.empty() ? "qemu-amd" : arguments.machine));
     return test(test_command->remaining());
 }
 

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Bulkhead authors
+#include "tools/boot_cost.hpp"
+
+#include <algorithm>
+#include <regex>
+
+namespace bulkhead::tools {
+namespace {
+
+unsigned long long number_in(const std::vector<std::string>& lines, const std::string& pattern) {
+    const std::regex regex(pattern);
+    for (const std::string& line : lines)
+        if (std::smatch match; std::regex_search(line, match, regex))
+            return std::stoull(match[1]);
+    return 0;
+}
+
+} // namespace
+
+BootCost read_boot_cost(const std::vector<std::string>& lines, unsigned guests, unsigned vcpus) {
+    return {.guests = guests,
+            .vcpus = vcpus,
+            .instructions = number_in(lines, "^bulkhead: boot: .*, all else (\\d+)"),
+            .kept_kib = number_in(lines, "^bulkhead: memory kept: (\\d+) KiB"),
+            .stage_two_kib = number_in(lines, "^bulkhead: memory kept: .*second-stage tables: (\\d+) KiB")};
+}
+
+std::vector<std::string> faster_than_linear(const std::vector<BootCost>& costs) {
+    std::vector<std::string> all;
+    const auto look_at = [&](const std::string& what, unsigned long long BootCost::* cost) {
+        double before = 0;
+        for (std::size_t i = 0; i < costs.size(); ++i) {
+            if (costs[i].*cost == 0)
+                all.push_back("not measured: " + what);
+            if (i == 0)
+                continue;
+            const double cpus = costs[i].guests * costs[i].vcpus;
+            const double more = cpus - costs[i - 1].guests * costs[i - 1].vcpus;
+            const double each = (static_cast<double>(costs[i].*cost) - static_cast<double>(costs[i - 1].*cost)) / more;
+            if (i > 1 && each > 1.1 * before)
+                all.push_back("faster than linear: " + what + ", at " + std::to_string(costs[i].guests) +
+                              " guests of " + std::to_string(costs[i].vcpus) + " vCPUs");
+            before = std::max(each, before);
+        }
+    };
+    look_at("instructions", &BootCost::instructions);
+    look_at("memory kept", &BootCost::kept_kib);
+    look_at("second-stage tables", &BootCost::stage_two_kib);
+    return all;
+}
+
+} // namespace bulkhead::tools
