@@ -24,9 +24,9 @@ Boot also_on_bochs_amd(Boot boot) {
 std::string_view why_not_all_on(tools::MachineKind machine) {
     switch (machine) {
     case tools::MachineKind::QemuAmd:
-        return "that is a smaller form of a boot that it has whole";
+        return "it runs all of them";
     case tools::MachineKind::BochsIntel:
-        return "that is a larger machine of a boot that it has smaller";
+        return "that is a larger machine of a boot that it has smaller, or more than Bochs does in minutes";
     case tools::MachineKind::BochsAmd:
         return "a second opinion on AMD-V from a few boots; the others take minutes there";
     case tools::MachineKind::Kvm:
