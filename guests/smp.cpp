@@ -203,7 +203,7 @@ void check_level() {
     check(wait_until([=] { return states[1].interrupts - before >= 20; }),
           "a line that stays high: ", states[1].interrupts - before, " interrupts");
     in8(uart_iir); // lowers it
-    milliseconds(10);
+    milliseconds(100);
     const u64 after = states[1].interrupts;
     milliseconds(10);
     check_equal(states[1].interrupts, after, "interrupts of a line that is low");
