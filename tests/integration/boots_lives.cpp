@@ -12,7 +12,7 @@ const std::string to_monitor = "\x1dm";
 /// guests/lives.cpp, beside a guest that must not notice: its exits are counted over all of the time.
 Boot lives() {
     constexpr unsigned count = 200;
-    constexpr unsigned seconds = 100; // of the neighbour; the lives are over before
+    constexpr unsigned seconds = 210; // of the neighbour; the lives are over before
     const Guest many{.name = "lives",
                      .kernel = "lives",
                      .cmdline = "lives=" + std::to_string(count + 1),
@@ -22,6 +22,7 @@ Boot lives() {
     const Guest neighbour{
         .name = "neighbour", .kernel = "neighbour", .cmdline = "alone=1 seconds=" + std::to_string(seconds)};
     Boot boot = boot_of("lives", {many, neighbour}, {own_guest("lives"), own_guest("neighbour")});
+    boot.quiet = std::chrono::seconds(seconds + 60); // the neighbour says nothing in that time
     std::string keys = to_monitor;
     for (unsigned life = 3; life <= count; life += 8) {
         boot.typing.push_back({"^\\[lives\\] life " + std::to_string(life) + "$", keys + "restart lives\r"});
@@ -130,7 +131,7 @@ Boot watchdog() {
 
 std::vector<Boot> life_boots() {
     // On Bochs a life of Linux beside a busy guest takes minutes.
-    Boot five = reboots("reboots", 5, 150);
+    Boot five = reboots("reboots", 5, 240);
     five.on = {tools::MachineKind::QemuAmd};
     return {lives(), five, paused(), watchdog()};
 }
