@@ -132,8 +132,9 @@ Boot watchdog() {
 std::vector<Boot> life_boots() {
     // On Bochs a life of Linux beside a busy guest takes minutes.
     Boot five = reboots("reboots", 5, 240);
-    five.on = {tools::MachineKind::QemuAmd};
-    return {lives(), five, paused(), watchdog()};
+    Boot pause = paused();
+    five.on = pause.on = {tools::MachineKind::QemuAmd};
+    return {lives(), five, pause, watchdog()};
 }
 
 } // namespace bulkhead::integration
