@@ -8,6 +8,7 @@
 #include <concepts>
 #include <optional>
 
+#include "arch/x86_64/layout.hpp"
 #include "core/guest.hpp"
 #include "core/guest_operand.hpp"
 #include "core/guest_page_walk.hpp"
@@ -103,5 +104,8 @@ concept Backend = requires(B& backend, const B& constant, EntryState entry, Gues
     /// Of the x2APIC's MSRs.
     { backend.set_apic_exits(ApicExits::Eoi) } -> std::same_as<void>;
 };
+
+/// This CPU's.
+template <Backend B> B& this_backend() { return *reinterpret_cast<B*>(layout::per_cpu_vendor); }
 
 } // namespace bulkhead

@@ -4,8 +4,8 @@
 
 #include "arch/x86_64/descriptor_tables.hpp"
 #include "arch/x86_64/layout.hpp"
-#include "core/guest_cpuid.hpp"
 #include "core/guest.hpp"
+#include "core/guest_cpuid.hpp"
 #include "core/msr_emulation.hpp"
 #include "core/registers.hpp"
 #include "core/virtual_apic.hpp"
@@ -35,6 +35,7 @@ struct Cpu {
     Vcpu* core = nullptr;    ///< the public part
     u64 nmis = 0;            ///< that reached the host's handler
     bool in_failure = false; ///< this CPU is writing its failure record: a second fault only halts
+    bool paused = false;     ///< as Guest::paused was when it was looked at
     VcpuState vcpu;
     GlobalDescriptorTable gdt;
     TaskStateSegment tss;

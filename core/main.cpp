@@ -21,19 +21,18 @@ namespace {
 constinit std::span<const CpuPlan> cpu_plans; // in the shared area
 
 /// `after_failure`: of the hypervisor's code on this core, whose guest is given up then.
-template <class B> [[noreturn]] void run_loop(B& backend, bool after_failure) {
-    RunLoop<B> loop(backend);
+template <class B> [[noreturn]] void run_loop(bool after_failure) {
     if (after_failure)
-        loop.abandon();
-    loop.run();
+        RunLoop<B>::abandon();
+    RunLoop<B>::run();
 }
 
 [[noreturn]] void run_loop_of_this_vendor(bool after_failure) {
     switch (machine.vendor) {
     case Vendor::Amd:
-        run_loop(svm::this_backend(), after_failure);
+        run_loop<svm::Backend>(after_failure);
     case Vendor::Intel:
-        run_loop(vmx::this_backend(), after_failure);
+        run_loop<vmx::Backend>(after_failure);
     }
     __builtin_unreachable();
 }
@@ -71,7 +70,7 @@ void resume_without_guest(u32) { run_loop_of_this_vendor(true); }
 
 void nmi_outside_of_guest() {
     if (machine.vendor == Vendor::Intel) // AMD-V holds it back while it would be in the way
-        vmx::this_backend().end_next_entry();
+        this_backend<vmx::Backend>().end_next_entry();
 }
 
 extern "C" [[noreturn]] BULKHEAD_INIT void ap_main(u32 index) {

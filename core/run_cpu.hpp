@@ -15,10 +15,10 @@ namespace bulkhead {
 /// `index`: in BootInfo::cpus. On the CPU's own stack, on tables with .init.
 template <Backend B> [[clang::minsize]] BULKHEAD_INIT void prepare_cpu(u32 index, const CpuResources& resources) {
     Cpu& cpu = initialize_cpu(index);
-    B& backend = *new (reinterpret_cast<void*>(layout::per_cpu_vendor)) B;
+    B& backend = *new (&this_backend<B>()) B;
     if (const Result<void> started = backend.start(resources); !started)
         halt_boot("a CPU cannot run guests", started.error());
-    RunLoop<B>(backend).begin();
+    RunLoop<B>::begin();
     cpu.core->ready.store(true);
     wait_for_go(cpu);
 }

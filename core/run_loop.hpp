@@ -3,6 +3,9 @@
 //
 // The life of a core: enter, decode, decide, apply. Generic over the vendor; the decisions are plain functions in
 // core/handlers and the policy files. docs/exit-path.md walks through it.
+//
+// It is no object: what it works on is at constant addresses of the core's private mapping, which an instruction names
+// by itself.
 #pragma once
 
 #include "core/backend.hpp"
@@ -25,18 +28,16 @@ namespace bulkhead {
 
 template <Backend B> class RunLoop {
 public:
-    explicit RunLoop(B& backend) : backend_(backend), cpu_(this_cpu()), core_(*this_cpu().core) {}
-
     /// While booting: the core's guest is built, if this is its first vCPU, and starts by itself.
-    [[gnu::noinline, clang::minsize]] void begin() {
-        backend_.set_parked(true);
+    [[gnu::noinline, clang::minsize]] static void begin() {
+        backend().set_parked(true);
         serve_guest();
     }
 
-    [[noreturn]] void run() {
+    [[noreturn]] static void run() {
         serve_requests(); // of a signal that came before NMIs were held back
         for (;;) {
-            const VmExit exit = backend_.enter();
+            const VmExit exit = backend().enter();
             count(exit.reason);
             // Those whose cost matters are served out of registers; for the rest the exit is decoded once more, in
             // full.
@@ -46,32 +47,35 @@ public:
                 on_cpuid(exit.next_rip);
             else if (apart(exit.reason) == ExitReason::Hypercall)
                 on_hypercall(exit.next_rip);
-            else if (apart(exit.reason) == ExitReason::MsrWrite && cpu_.registers.rcx() == drivers::apic::ICR &&
-                     has_active_receiver())
-                send_interrupt(exit.next_rip);
+            else if (const Vcpu* receiver = receiver_of_interrupt(apart(exit.reason)))
+                send_interrupt(*receiver, exit.next_rip);
             else
-                dispatch(backend_.last_exit());
+                dispatch(backend().last_exit());
         }
     }
 
     /// The core's guest, if it has one, runs no more: stopped or failed by whoever called this.
-    [[gnu::noinline, clang::minsize]] void leave() {
-        if (core_.activity.load() == Activity::Off)
+    [[gnu::noinline, clang::minsize]] static void leave() {
+        cpu().paused = false;
+        if (core().activity.load() == Activity::Off)
             return;
-        paused_ = false;
-        backend_.set_parked(true);
+        backend().set_parked(true);
         local_apic().reset_for_guest();
-        leave_guest(core_);
+        leave_guest(core());
     }
 
     /// After a fault of the hypervisor's own while it served the guest.
-    void abandon() {
-        begin_stop(*core_.guest, StopReason::Failed, &core_);
+    static void abandon() {
+        begin_stop(*core().guest, StopReason::Failed, &core());
         leave();
-        cpu_.in_failure = false;
+        cpu().in_failure = false;
     }
 
 private:
+    static B& backend() { return this_backend<B>(); }
+    static Cpu& cpu() { return this_cpu(); }
+    static Vcpu& core() { return *this_cpu().core; }
+
     /// The same, but the compiler cannot know: it would ask first whether it is this or one of those before it.
     static ExitReason apart(ExitReason reason) {
         asm("" : "+r"(reason));
@@ -79,9 +83,9 @@ private:
     }
 
     /// The index is proven: an enumerator of ExitReason.
-    void count(ExitReason reason) { ++core_.exits.data()[static_cast<u32>(reason)]; }
+    static void count(ExitReason reason) { ++core().exits.data()[static_cast<u32>(reason)]; }
 
-    [[gnu::noinline]] void dispatch(const VmExit& exit) {
+    [[gnu::noinline]] static void dispatch(const VmExit& exit) {
         using enum ExitReason;
         switch (exit.reason) {
         case Cpuid:
@@ -109,7 +113,7 @@ private:
         case RefusedInstruction:
             return inject(general_protection);
         case DebugException:
-            if (backend_.take_debug_exception())
+            if (backend().take_debug_exception())
                 return inject(debug_exception);
             return;
         case AlignmentCheck:
@@ -119,7 +123,7 @@ private:
         case FloatingPointError:
             return inject(floating_point_error);
         case NmiWindow:
-            return backend_.nmi_window();
+            return backend().nmi_window();
         case Init: // the physical signal, which no guest can send: platforms use it for warm resets of one CPU
             return;
         case MachineCheck:
@@ -129,100 +133,102 @@ private:
         case TripleFault:
             return fail(exit, "triple fault", 0);
         case EntryFailure:
-            backend_.explain_refusal(core_);
+            backend().explain_refusal(core());
             return fail(exit, "the CPU refused the guest's state", exit.raw[0]);
         case Unknown:
             return fail(exit, "exit that nothing of ours asks for", exit.raw[0]);
         }
     }
 
-    [[gnu::always_inline]] void on_cpuid(u64 next_rip) {
+    [[gnu::always_inline]] static void on_cpuid(u64 next_rip) {
         if (!complete(next_rip, intercepted_cpuid)) [[unlikely]]
             return;
-        Registers& registers = cpu_.registers;
+        Registers& registers = cpu().registers;
         const CpuidRegisters& answer =
-            cpu_.vcpu.cpuid.lookup(static_cast<u32>(registers.rax()), static_cast<u32>(registers.rcx()));
+            cpu().vcpu.cpuid.lookup(static_cast<u32>(registers.rax()), static_cast<u32>(registers.rcx()));
         registers.rax() = answer.eax;
         registers.rbx() = answer.ebx;
         registers.rcx() = answer.ecx;
         registers.rdx() = answer.edx;
     }
 
-    /// Whether an ICR write is what most are: a fixed interrupt to one vCPU, which runs.
-    [[gnu::always_inline]] bool has_active_receiver() {
-        const std::optional<u32> id = only_receiver(cpu_.registers.edx_eax(), core_.id);
-        if (!id || *id >= cpu_.vcpu.receivers.size())
-            return false;
-        receiver_ = cpu_.vcpu.receivers.data()[*id];
-        return receiver_->activity.load(std::memory_order_relaxed) == Activity::Active;
+    /// If the exit is an ICR write as most are, of a fixed interrupt to one vCPU, which runs: that one.
+    [[gnu::always_inline]] static const Vcpu* receiver_of_interrupt(ExitReason reason) {
+        if (reason != ExitReason::MsrWrite || cpu().registers.rcx() != drivers::apic::ICR)
+            return nullptr;
+        const std::optional<u32> id = only_receiver(cpu().registers.edx_eax(), core().id);
+        if (!id || *id >= cpu().vcpu.receivers.size())
+            return nullptr;
+        const Vcpu* receiver = cpu().vcpu.receivers.data()[*id];
+        return receiver->activity.load(std::memory_order_relaxed) == Activity::Active ? receiver : nullptr;
     }
 
-    [[gnu::always_inline]] void send_interrupt(u64 next_rip) {
-        const u64 value = cpu_.registers.edx_eax();
+    [[gnu::always_inline]] static void send_interrupt(const Vcpu& receiver, u64 next_rip) {
+        const u64 value = cpu().registers.edx_eax();
         if (!complete(next_rip, intercepted_wrmsr)) [[unlikely]]
             return;
-        cpu_.vcpu.apic.set_icr(value);
-        static_cast<void>(local_apic().send_ipi(receiver_->apic_id, drivers::IpiMode::Fixed, static_cast<u8>(value)));
+        cpu().vcpu.apic.set_icr(value);
+        static_cast<void>(local_apic().send_ipi(receiver.apic_id, drivers::IpiMode::Fixed, static_cast<u8>(value)));
     }
 
-    [[gnu::always_inline]] void on_io(IoAccess io, u64 next_rip) {
+    [[gnu::always_inline]] static void on_io(IoAccess io, u64 next_rip) {
         if (find_port_device(io.port) != PortDevice::None)
             return on_device_port(io, next_rip);
-        Registers& registers = cpu_.registers;
+        Registers& registers = cpu().registers;
         if (io.in)
             registers.rax() = merge_port_value(registers.rax(), ~0u, io.size);
-        backend_.advance(next_rip);
+        backend().advance(next_rip);
     }
 
-    [[gnu::noinline]] void on_device_port(IoAccess io, u64 next_rip) {
-        Registers& registers = cpu_.registers;
+    [[gnu::noinline]] static void on_device_port(IoAccess io, u64 next_rip) {
+        Registers& registers = cpu().registers;
         PowerRequest power = PowerRequest::None;
         if (io.in)
             registers.rax() =
-                merge_port_value(registers.rax(), read_device_port(*core_.guest, io.port, io.size), io.size);
+                merge_port_value(registers.rax(), read_device_port(*core().guest, io.port, io.size), io.size);
         else
-            power = write_device_port(*core_.guest, io.port, io.size, static_cast<u32>(registers.rax()));
-        backend_.advance(next_rip);
+            power = write_device_port(*core().guest, io.port, io.size, static_cast<u32>(registers.rax()));
+        backend().advance(next_rip);
         if (power != PowerRequest::None)
             stop(power == PowerRequest::Reset ? StopReason::Reset : StopReason::PowerOff);
     }
 
-    [[clang::minsize]] void on_msr_read(const VmExit& exit);
-    [[clang::minsize]] void on_msr_write(const VmExit& exit);
-    void write_apic(const VmExit& exit, u32 number, u64 value);
-    [[clang::minsize]] void change_apic_mode(bool reset);
-    [[clang::minsize]] void on_string_io(const VmExit& exit);
-    void on_second_stage_fault(const VmExit& exit);
-    [[clang::minsize]] void on_control_register(const VmExit& exit);
-    [[clang::minsize]] std::expected<RamOperand, GuestFault> locate_word(const Instruction& instruction);
-    [[clang::minsize]] void finish(const EmulationResult& result, const VmExit& exit, unsigned length);
-    [[clang::minsize]] void write_tsc(u64 value);
-    [[clang::minsize]] void apply(const ControlUpdate& update);
+    [[clang::minsize]] static void on_msr_read(const VmExit& exit);
+    [[clang::minsize]] static void on_msr_write(const VmExit& exit);
+    static void write_apic(const VmExit& exit, u32 number, u64 value);
+    [[clang::minsize]] static void change_apic_mode(bool reset);
+    [[clang::minsize]] static void on_string_io(const VmExit& exit);
+    static void on_second_stage_fault(const VmExit& exit);
+    [[clang::minsize]] static void on_control_register(const VmExit& exit);
+    [[clang::minsize]] static std::expected<RamOperand, GuestFault> locate_word(const Instruction& instruction);
+    [[clang::minsize]] static void finish(const EmulationResult& result, const VmExit& exit, unsigned length);
+    [[clang::minsize]] static void write_tsc(u64 value);
+    [[clang::minsize]] static void apply(const ControlUpdate& update);
 
-    [[gnu::noinline]] void on_hypercall(u64 next_rip) {
+    [[gnu::noinline]] static void on_hypercall(u64 next_rip) {
         // Only kernels: a process of the guest's could otherwise ask in its name.
-        if (backend_.paging().cpl != 0)
+        if (backend().paging().cpl != 0)
             return inject(undefined_instruction);
-        if (complete(next_rip, backend_.hypercall_instruction()))
-            cpu_.registers.rax() = hypercall(core_, cpu_.registers);
+        if (complete(next_rip, backend().hypercall_instruction()))
+            cpu().registers.rax() = hypercall(core(), cpu().registers);
     }
 
-    [[clang::minsize]] void on_ignored(const VmExit& exit) {
+    [[clang::minsize]] static void on_ignored(const VmExit& exit) {
         const Result<Instruction> instruction = fetch();
         if (!instruction)
             return fail(exit, instruction.error().what, instruction.error().value);
         if (exit.reason == ExitReason::Needless)
-            cpu_.registers.set_edx_eax(backend_.guest_tsc()); // RDTSC
-        backend_.advance(backend_.rip() + instruction->length);
+            cpu().registers.set_edx_eax(backend().guest_tsc()); // RDTSC
+        backend().advance(backend().rip() + instruction->length);
     }
 
-    [[clang::minsize]] void on_xsetbv(const VmExit& exit) {
-        const Registers& registers = cpu_.registers;
+    [[clang::minsize]] static void on_xsetbv(const VmExit& exit) {
+        const Registers& registers = cpu().registers;
         const u64 value = registers.edx_eax();
-        if ((backend_.controls().cr4 & cr4::OSXSAVE) == 0) // TCG exits before it looks
+        if ((backend().controls().cr4 & cr4::OSXSAVE) == 0) // TCG exits before it looks
             return inject(undefined_instruction);
-        if (backend_.paging().cpl != 0 || static_cast<u32>(registers.rcx()) != 0 ||
-            !is_valid_xcr0(value, cpu_.vcpu.cpuid.xcr0_mask))
+        if (backend().paging().cpl != 0 || static_cast<u32>(registers.rcx()) != 0 ||
+            !is_valid_xcr0(value, cpu().vcpu.cpuid.xcr0_mask))
             return inject(general_protection);
         if (!complete_any(exit.next_rip, intercepted_xsetbv))
             return;
@@ -230,151 +236,151 @@ private:
         update_cpuid();
     }
 
-    void on_nmi() {
-        backend_.take_nmi();
+    static void on_nmi() {
+        backend().take_nmi();
         serve_requests();
     }
 
     /// Whether the guest is what enter() runs.
-    [[nodiscard]] bool is_active() const { return core_.activity.load() == Activity::Active && !paused_; }
+    [[nodiscard]] static bool is_active() { return core().activity.load() == Activity::Active && !cpu().paused; }
 
-    [[gnu::noinline, clang::minsize]] void serve_requests() {
+    [[gnu::noinline, clang::minsize]] static void serve_requests() {
         serve_guest();
-        if (clock_rings(core_))
+        if (clock_rings(core()))
             expire_timeouts();
-        if (cpu_.index == machine.service_cpu) {
+        if (cpu().index == machine.service_cpu) {
             console::serve();
-            if ((core_.requests.fetch_and(~u32{request_serve | request_all_off}) & request_all_off) != 0 &&
+            if ((core().requests.fetch_and(~u32{request_serve | request_all_off}) & request_all_off) != 0 &&
                 all_guests_off()) {
                 if (machine.boot.when_off != WhenOff::Stay)
-                    backend_.release_cpu();
+                    backend().release_cpu();
                 end_machine();
             }
         }
     }
 
     /// Makes all that depends on the APIC's mode follow it.
-    [[gnu::noinline, clang::minsize]] void show_apic_mode() {
-        const VirtualApic& apic = cpu_.vcpu.apic;
+    [[gnu::noinline, clang::minsize]] static void show_apic_mode() {
+        const VirtualApic& apic = cpu().vcpu.apic;
         const bool is_x2apic = apic.mode() == ApicMode::X2Apic;
-        cpu_.vcpu.receivers = is_x2apic ? core_.guest->vcpus : std::span<Vcpu* const>();
-        core_.xapic_address.store(apic.address());
+        cpu().vcpu.receivers = is_x2apic ? core().guest->vcpus : std::span<Vcpu* const>();
+        core().xapic_address.store(apic.address());
         if (!is_x2apic)
-            backend_.set_apic_exits(ApicExits::All);
+            backend().set_apic_exits(ApicExits::All);
         else
-            backend_.set_apic_exits(core_.guest->eoi_exits.load() ? ApicExits::Eoi : ApicExits::Least);
+            backend().set_apic_exits(core().guest->eoi_exits.load() ? ApicExits::Eoi : ApicExits::Least);
         if (apic.mode() == ApicMode::Disabled) // it takes no interrupts, but our NMIs (SDM 3A 11.4.7.2)
             local_apic().write(drivers::apic::SVR, drivers::apic::SpuriousInterruptVector::Vector::mask);
     }
 
     /// Until nothing more is asked: while interrupts were let through, a signal may have come that told nobody.
-    void serve_guest() {
+    static void serve_guest() {
         do
             serve_guest_once();
-        while (!paused_ && (core_.requests.load() & ~u32{request_serve | request_all_off}) != 0);
+        while (!cpu().paused && (core().requests.load() & ~u32{request_serve | request_all_off}) != 0);
     }
 
-    [[gnu::noinline, clang::minsize]] void serve_guest_once() {
-        u32 requests = core_.requests.fetch_and(request_serve | request_all_off);
+    [[gnu::noinline, clang::minsize]] static void serve_guest_once() {
+        u32 requests = core().requests.fetch_and(request_serve | request_all_off);
         if ((requests & request_stop) != 0) {
             leave();
             requests = 0; // were for the life that is over
         }
         if ((requests & request_scrub) != 0)
-            scrub(*core_.guest);
+            scrub(*core().guest);
         if ((requests & request_start) != 0)
             start_guest();
-        if (core_.activity.load() == Activity::Off)
+        if (core().activity.load() == Activity::Off)
             return;
-        if (const bool paused = core_.guest->paused.load(); paused != paused_)
+        if (const bool paused = core().guest->paused.load(); paused != cpu().paused)
             set_paused(paused);
-        if (paused_) {
+        if (cpu().paused) {
             // What else was asked waits until it goes on, which is a request, too.
-            core_.requests.fetch_or(requests);
+            core().requests.fetch_or(requests);
             return;
         }
         if ((requests & request_init) != 0 && is_active())
             wait_for_sipi();
-        if ((requests & request_start_up) != 0 && core_.activity.load() == Activity::WaitForSipi)
-            start_up(core_.start_up_vector.load());
+        if ((requests & request_start_up) != 0 && core().activity.load() == Activity::WaitForSipi)
+            start_up(core().start_up_vector.load());
         if (!is_active())
             return;
         if ((requests & request_input) != 0)
-            take_input(*core_.guest);
+            take_input(*core().guest);
         show_apic_mode();
         if ((requests & request_nmi) != 0)
-            backend_.raise_guest_nmi();
+            backend().raise_guest_nmi();
     }
 
     /// The vCPU stays as it is, and interrupts for it stay pending in its APIC. Its clocks go on: what Linux would take
     /// for a lockup, PVCLOCK_GUEST_STOPPED explains.
-    [[gnu::noinline, clang::minsize]] void set_paused(bool paused) {
-        paused_ = paused;
-        if (core_.activity.load() != Activity::Active)
+    [[gnu::noinline, clang::minsize]] static void set_paused(bool paused) {
+        cpu().paused = paused;
+        if (core().activity.load() != Activity::Active)
             return;
-        backend_.set_parked(paused);
+        backend().set_parked(paused);
         if (!paused)
-            static_cast<void>(
-                set_system_time(*core_.guest, cpu_.vcpu, cpu_.vcpu.msrs.kvm_system_time, backend_.tsc_offset(), true));
+            static_cast<void>(set_system_time(*core().guest, cpu().vcpu, cpu().vcpu.msrs.kvm_system_time,
+                                              backend().tsc_offset(), true));
     }
 
     /// A life of the guest begins, on its first vCPU.
-    [[gnu::noinline, clang::minsize]] void start_guest() {
-        const std::optional<EntryState> entry = renew(core_);
+    [[gnu::noinline, clang::minsize]] static void start_guest() {
+        const std::optional<EntryState> entry = renew(core());
         if (!entry)
             return stop(StopReason::Failed);
         renew_vcpu();
-        backend_.reset(*entry);
+        backend().reset(*entry);
         finish_start();
     }
 
     /// Nothing of what the vCPU was is left, if that was in another life; of this one, what an INIT leaves.
-    void renew_vcpu() {
-        backend_.hold_interrupts(false);
+    static void renew_vcpu() {
+        backend().hold_interrupts(false);
         discard_interrupts();
-        backend_.hold_interrupts(true);
-        if (core_.is_new.load())
-            prepare_vcpu_state(cpu_, core_);
+        backend().hold_interrupts(true);
+        if (core().is_new.load())
+            prepare_vcpu_state(cpu(), core());
         else
-            cpu_.vcpu.apic.reset();
+            cpu().vcpu.apic.reset();
     }
 
-    void finish_start() {
-        if (core_.is_new.exchange(false))
-            backend_.set_tsc_offset(0);
+    static void finish_start() {
+        if (core().is_new.exchange(false))
+            backend().set_tsc_offset(0);
         show_apic_mode();
-        backend_.set_parked(false);
-        core_.activity.store(Activity::Active);
+        backend().set_parked(false);
+        core().activity.store(Activity::Active);
     }
 
     /// INIT: the vCPU runs no more until a start-up IPI.
-    [[gnu::noinline, clang::minsize]] void wait_for_sipi() {
-        core_.activity.store(Activity::WaitForSipi); // from here on its siblings send it no interrupts
-        backend_.set_parked(true);
+    [[gnu::noinline, clang::minsize]] static void wait_for_sipi() {
+        core().activity.store(Activity::WaitForSipi); // from here on its siblings send it no interrupts
+        backend().set_parked(true);
         local_apic().reset_for_guest();
     }
 
     /// SDM 3A 9.4.3 and table 10-1: what an INIT leaves is in force here, where it can be seen first. No interrupt of
     /// the vCPU's old life arrives in this one.
-    [[gnu::noinline, clang::minsize]] void start_up(u8 vector) {
+    [[gnu::noinline, clang::minsize]] static void start_up(u8 vector) {
         renew_vcpu();
         constexpr u32 version_information = 1; // EDX after a reset is what CPUID has in EAX
-        backend_.start_up(vector);
-        backend_.show_controls(cr0::ET | cpu_.vcpu.cr0_guest_bits, 0);
-        cpu_.registers.rdx() = cpu_.vcpu.cpuid.lookup(version_information, 0).eax;
-        cpu_.vcpu.cr4_mce = false;
+        backend().start_up(vector);
+        backend().show_controls(cr0::ET | cpu().vcpu.cr0_guest_bits, 0);
+        cpu().registers.rdx() = cpu().vcpu.cpuid.lookup(version_information, 0).eax;
+        cpu().vcpu.cr4_mce = false;
         update_cpuid();
         finish_start();
     }
 
     /// Moves RIP behind the intercepted instruction. False: the guest is to be entered as it is, since the instruction
     /// is not there any more, or it was stopped.
-    [[gnu::always_inline]] bool complete(u64 next_rip, const InterceptedInstruction& expected) {
+    [[gnu::always_inline]] static bool complete(u64 next_rip, const InterceptedInstruction& expected) {
         if (!B::reports_next_rip && next_rip == 0) {
-            const u64 rip = backend_.rip();
+            const u64 rip = backend().rip();
             unsigned length = 0;
-            if (backend_.is_common_code()) [[likely]]
-                length = instruction_length_fast(core_.guest->memory, backend_.cr3(), rip, expected);
+            if (backend().is_common_code()) [[likely]]
+                length = instruction_length_fast(core().guest->memory, backend().cr3(), rip, expected);
             if (length == 0) [[unlikely]] {
                 length = decode_length(expected.operation);
                 if (length == 0)
@@ -382,69 +388,63 @@ private:
             }
             next_rip = rip + length;
         }
-        backend_.advance(next_rip);
+        backend().advance(next_rip);
         return true;
     }
 
     /// The same for exits whose cost does not count.
-    [[gnu::noinline]] bool complete_any(u64 next_rip, const InterceptedInstruction& expected) {
+    [[gnu::noinline]] static bool complete_any(u64 next_rip, const InterceptedInstruction& expected) {
         return complete(next_rip, expected);
     }
 
-    [[gnu::noinline, clang::minsize]] unsigned decode_length(Operation expected) {
+    [[gnu::noinline, clang::minsize]] static unsigned decode_length(Operation expected) {
         const Result<unsigned> length =
-            instruction_length(core_.guest->memory, backend_.paging(), code_location(backend_), expected);
+            instruction_length(core().guest->memory, backend().paging(), code_location(backend()), expected);
         if (!length)
-            fail(backend_.last_exit(), length.error().what, length.error().value);
+            fail(backend().last_exit(), length.error().what, length.error().value);
         return length.value_or(0);
     }
 
-    [[gnu::noinline, clang::minsize]] Result<Instruction> fetch() {
-        return fetch_and_decode(core_.guest->memory, backend_);
+    [[gnu::noinline, clang::minsize]] static Result<Instruction> fetch() {
+        return fetch_and_decode(core().guest->memory, backend());
     }
 
-    [[gnu::noinline, clang::minsize]] void inject(GuestException exception) {
-        ++core_.injected;
-        if (!backend_.inject(exception))
+    [[gnu::noinline, clang::minsize]] static void inject(GuestException exception) {
+        ++core().injected;
+        if (!backend().inject(exception))
             shut_down();
     }
 
     /// A fault of an access that we made in the guest's place.
-    [[gnu::noinline, clang::minsize]] void inject_fault(const GuestFault& fault, const VmExit& exit);
-    [[gnu::noinline, clang::minsize]] void shut_down();
+    [[gnu::noinline, clang::minsize]] static void inject_fault(const GuestFault& fault, const VmExit& exit);
+    [[gnu::noinline, clang::minsize]] static void shut_down();
 
-    [[clang::minsize]] void update_cpuid() {
-        cpu_.vcpu.cpuid.update({.cr4 = guest_controls(backend_, cpu_.vcpu).cr4,
-                                .xcr0 = has_xsave() ? arch::read_xcr0() : 1,
-                                .apic_enabled = cpu_.vcpu.apic.mode() != ApicMode::Disabled});
+    [[clang::minsize]] static void update_cpuid() {
+        cpu().vcpu.cpuid.update({.cr4 = guest_controls(backend(), cpu().vcpu).cr4,
+                                 .xcr0 = has_xsave() ? arch::read_xcr0() : 1,
+                                 .apic_enabled = cpu().vcpu.apic.mode() != ApicMode::Disabled});
     }
-    [[nodiscard]] bool has_xsave() const { return cpu_.vcpu.cpuid.xcr0_mask != 0; }
+    [[nodiscard]] static bool has_xsave() { return cpu().vcpu.cpuid.xcr0_mask != 0; }
 
-    [[gnu::noinline, clang::minsize]] void stop(StopReason reason) {
-        begin_stop(*core_.guest, reason, &core_);
+    [[gnu::noinline, clang::minsize]] static void stop(StopReason reason) {
+        begin_stop(*core().guest, reason, &core());
         leave();
     }
 
-    [[gnu::noinline, clang::minsize]] void fail(const VmExit& exit, std::string_view what, u64 value) {
+    [[gnu::noinline, clang::minsize]] static void fail(const VmExit& exit, std::string_view what, u64 value) {
         if (!is_active()) // the parked context: there is nothing to stop
-            return report_parked_failure(core_, exit);
-        backend_.load_rsp();
-        print_failure(core_,
+            return report_parked_failure(core(), exit);
+        backend().load_rsp();
+        print_failure(core(),
                       {.what = what,
                        .value = value,
                        .reason = exit.reason,
                        .raw = {exit.raw[0], exit.raw[1], exit.raw[2]},
-                       .rip = backend_.rip(),
-                       .paging = backend_.paging()},
-                      cpu_.registers);
+                       .rip = backend().rip(),
+                       .paging = backend().paging()},
+                      cpu().registers);
         stop(StopReason::Failed);
     }
-
-    B& backend_;
-    Cpu& cpu_;
-    Vcpu& core_;
-    Vcpu* receiver_ = nullptr; ///< of the interrupt that is being sent
-    bool paused_ = false;      ///< as Guest::paused was when it was looked at
 };
 
 } // namespace bulkhead

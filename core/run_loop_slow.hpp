@@ -10,14 +10,14 @@
 namespace bulkhead {
 
 template <Backend B> void RunLoop<B>::on_msr_read(const VmExit& exit) {
-    const u32 number = static_cast<u32>(cpu_.registers.rcx());
-    const MsrResult result = read_msr(cpu_.vcpu.msrs, guest_controls(backend_, cpu_.vcpu), number);
+    const u32 number = static_cast<u32>(cpu().registers.rcx());
+    const MsrResult result = read_msr(cpu().vcpu.msrs, guest_controls(backend(), cpu().vcpu), number);
     u64 value = result.value;
     switch (result.effect) {
     case MsrEffect::Done:
         break;
     case MsrEffect::Apic: {
-        const ApicAccess access = cpu_.vcpu.apic.read(number);
+        const ApicAccess access = cpu().vcpu.apic.read(number);
         if (access.kind != ApicAccess::Kind::Done && access.kind != ApicAccess::Kind::Hardware)
             return inject(general_protection);
         value = access.kind == ApicAccess::Kind::Hardware ? local_apic().read(number) : access.value;
@@ -25,13 +25,13 @@ template <Backend B> void RunLoop<B>::on_msr_read(const VmExit& exit) {
     }
     case MsrEffect::TscDeadline:
         value = arch::read_msr(msr::IA32_TSC_DEADLINE);
-        value = value == 0 ? 0 : value + backend_.tsc_offset();
+        value = value == 0 ? 0 : value + backend().tsc_offset();
         break;
     case MsrEffect::Tsc:
-        value = backend_.guest_tsc();
+        value = backend().guest_tsc();
         break;
     case MsrEffect::Unknown:
-        report_unknown_msr(core_, cpu_.vcpu.reported_msrs, number, false);
+        report_unknown_msr(core(), cpu().vcpu.reported_msrs, number, false);
         return inject(general_protection);
     case MsrEffect::Fault:
     case MsrEffect::Efer:
@@ -40,16 +40,16 @@ template <Backend B> void RunLoop<B>::on_msr_read(const VmExit& exit) {
         return inject(general_protection);
     }
     if (complete_any(exit.next_rip, intercepted_rdmsr))
-        cpu_.registers.set_edx_eax(value);
+        cpu().registers.set_edx_eax(value);
 }
 
 template <Backend B> void RunLoop<B>::on_msr_write(const VmExit& exit) {
-    const u32 number = static_cast<u32>(cpu_.registers.rcx());
-    const u64 value = cpu_.registers.edx_eax();
+    const u32 number = static_cast<u32>(cpu().registers.rcx());
+    const u64 value = cpu().registers.edx_eax();
     if (is_x2apic_msr(number)) [[likely]] // the IPIs of a guest: no need to collect its control registers
         return write_apic(exit, number, value);
     const MsrResult result =
-        write_msr(cpu_.vcpu.msrs, guest_controls(backend_, cpu_.vcpu), cpu_.vcpu.cpuid, number, value);
+        write_msr(cpu().vcpu.msrs, guest_controls(backend(), cpu().vcpu), cpu().vcpu.cpuid, number, value);
     switch (result.effect) {
     case MsrEffect::Done:
         break;
@@ -58,9 +58,9 @@ template <Backend B> void RunLoop<B>::on_msr_write(const VmExit& exit) {
     case MsrEffect::Efer: {
         if (!complete_any(exit.next_rip, intercepted_wrmsr))
             return;
-        ControlState real = backend_.controls();
+        ControlState real = backend().controls();
         real.efer = result.value;
-        return backend_.set_controls(real);
+        return backend().set_controls(real);
     }
     case MsrEffect::Tsc:
         if (complete_any(exit.next_rip, intercepted_wrmsr))
@@ -68,20 +68,20 @@ template <Backend B> void RunLoop<B>::on_msr_write(const VmExit& exit) {
         return;
     case MsrEffect::TscDeadline:
         if (complete_any(exit.next_rip, intercepted_wrmsr))
-            arch::write_msr(msr::IA32_TSC_DEADLINE, value == 0 ? 0 : value - backend_.tsc_offset());
+            arch::write_msr(msr::IA32_TSC_DEADLINE, value == 0 ? 0 : value - backend().tsc_offset());
         return;
     case MsrEffect::KvmSystemTime:
-        if (!set_system_time(*core_.guest, cpu_.vcpu, result.value, backend_.tsc_offset()))
+        if (!set_system_time(*core().guest, cpu().vcpu, result.value, backend().tsc_offset()))
             return inject(general_protection);
-        cpu_.vcpu.msrs.kvm_system_time = value;
+        cpu().vcpu.msrs.kvm_system_time = value;
         break;
     case MsrEffect::KvmWallClock:
-        if (!set_wall_clock(*core_.guest, result.value))
+        if (!set_wall_clock(*core().guest, result.value))
             return inject(general_protection);
-        cpu_.vcpu.msrs.kvm_wall_clock = value;
+        cpu().vcpu.msrs.kvm_wall_clock = value;
         break;
     case MsrEffect::Unknown:
-        report_unknown_msr(core_, cpu_.vcpu.reported_msrs, number, true);
+        report_unknown_msr(core(), cpu().vcpu.reported_msrs, number, true);
         return inject(general_protection);
     case MsrEffect::Fault:
         return inject(general_protection);
@@ -91,12 +91,13 @@ template <Backend B> void RunLoop<B>::on_msr_write(const VmExit& exit) {
 
 /// The clocks of the guest go on: only its TSC jumps, and the KVM clock's page has to follow.
 template <Backend B> void RunLoop<B>::write_tsc(u64 value) {
-    backend_.set_tsc_offset(value - arch::read_tsc());
-    static_cast<void>(set_system_time(*core_.guest, cpu_.vcpu, cpu_.vcpu.msrs.kvm_system_time, backend_.tsc_offset()));
+    backend().set_tsc_offset(value - arch::read_tsc());
+    static_cast<void>(
+        set_system_time(*core().guest, cpu().vcpu, cpu().vcpu.msrs.kvm_system_time, backend().tsc_offset()));
 }
 
 template <Backend B> void RunLoop<B>::write_apic(const VmExit& exit, u32 number, u64 value) {
-    const ApicAccess access = cpu_.vcpu.apic.write(number, value);
+    const ApicAccess access = cpu().vcpu.apic.write(number, value);
     if (access.kind == ApicAccess::Kind::Fault)
         return inject(general_protection);
     // Before the access is carried out: what it sends may arrive with the next entry, behind this instruction.
@@ -104,15 +105,15 @@ template <Backend B> void RunLoop<B>::write_apic(const VmExit& exit, u32 number,
         return;
     if (access.kind == ApicAccess::Kind::Mode)
         change_apic_mode(access.value != 0);
-    else if (carry_out(core_, number, access))
-        backend_.raise_guest_nmi();
+    else if (carry_out(core(), number, access))
+        backend().raise_guest_nmi();
 }
 
 template <Backend B> void RunLoop<B>::change_apic_mode(bool reset) {
     if (reset) {
-        backend_.hold_interrupts(false);
+        backend().hold_interrupts(false);
         discard_interrupts();
-        backend_.hold_interrupts(true);
+        backend().hold_interrupts(true);
     }
     update_cpuid();
     serve_requests(); // also of a signal that came while it was let through
@@ -120,7 +121,7 @@ template <Backend B> void RunLoop<B>::change_apic_mode(bool reset) {
 
 /// A triple fault that came of an exception of ours.
 template <Backend B> void RunLoop<B>::shut_down() {
-    VmExit exit = backend_.last_exit();
+    VmExit exit = backend().last_exit();
     exit.reason = ExitReason::TripleFault;
     fail(exit, "triple fault", 0);
 }
@@ -128,7 +129,7 @@ template <Backend B> void RunLoop<B>::shut_down() {
 template <Backend B> void RunLoop<B>::inject_fault(const GuestFault& fault, const VmExit& exit) {
     switch (fault.kind) {
     case GuestFault::Kind::page_fault:
-        backend_.set_cr2(fault.address);
+        backend().set_cr2(fault.address);
         return inject({14, fault.error_code});
     case GuestFault::Kind::general_protection:
         return inject({13, fault.error_code});
@@ -143,8 +144,8 @@ template <Backend B> void RunLoop<B>::inject_fault(const GuestFault& fault, cons
 template <Backend B> std::expected<RamOperand, GuestFault> RunLoop<B>::locate_word(const Instruction& instruction) {
     if (instruction.form != Form::mem)
         return RamOperand{};
-    const GuestView view = guest_view(core_.guest->memory, backend_, instruction);
-    return locate_operand(view, instruction.segment, effective_offset(instruction, cpu_.registers, backend_.rip()),
+    const GuestView view = guest_view(core().guest->memory, backend(), instruction);
+    return locate_operand(view, instruction.segment, effective_offset(instruction, cpu().registers, backend().rip()),
                           sizeof(u16), {.write = instruction.operation == Operation::SMSW});
 }
 
@@ -152,77 +153,77 @@ template <Backend B> void RunLoop<B>::on_control_register(const VmExit& exit) {
     const Result<Instruction> instruction = fetch();
     if (!instruction)
         return fail(exit, instruction.error().what, instruction.error().value);
-    backend_.load_rsp();
-    Registers& registers = cpu_.registers;
-    const GuestControls now = guest_controls(backend_, cpu_.vcpu);
+    backend().load_rsp();
+    Registers& registers = cpu().registers;
+    const GuestControls now = guest_controls(backend(), cpu().vcpu);
     const auto operand = locate_word(*instruction);
     if (!operand)
         return inject_fault(operand.error(), exit);
     const ControlAccess access = decode_control_access(
-        *instruction, now, {.cr2 = backend_.cr2(), .cr8 = local_apic().read(drivers::apic::TPR) >> 4}, registers,
-        load(core_.guest->memory, *operand));
+        *instruction, now, {.cr2 = backend().cr2(), .cr8 = local_apic().read(drivers::apic::TPR) >> 4}, registers,
+        load(core().guest->memory, *operand));
     if (access.kind == ControlAccess::Kind::Other)
         return fail(exit, "a control register access that is not emulated", static_cast<u64>(instruction->operation));
     if (access.kind == ControlAccess::Kind::Read || access.kind == ControlAccess::Kind::Store) {
         if (access.kind == ControlAccess::Kind::Read)
             registers.gpr[access.reg] = access.value;
         else
-            store(core_.guest->memory, *operand, access.value);
-        backend_.store_rsp();
-        return backend_.advance(backend_.rip() + instruction->length);
+            store(core().guest->memory, *operand, access.value);
+        backend().store_rsp();
+        return backend().advance(backend().rip() + instruction->length);
     }
     const std::optional<ControlUpdate> update =
         access.kind == ControlAccess::Kind::WriteCr0
-            ? write_cr0(now, access.value, backend_.code_mode() == CpuMode::bits64)
-            : write_cr4(now, access.value, cpu_.vcpu.cpuid);
+            ? write_cr0(now, access.value, backend().code_mode() == CpuMode::bits64)
+            : write_cr4(now, access.value, cpu().vcpu.cpuid);
     if (!update)
         return inject(general_protection);
-    backend_.advance(backend_.rip() + instruction->length);
+    backend().advance(backend().rip() + instruction->length);
     apply(*update);
 }
 
 template <Backend B> void RunLoop<B>::apply(const ControlUpdate& update) {
     const GuestControls& controls = update.controls;
-    cpu_.vcpu.cr0_guest_bits = controls.cr0 & (cr0::CD | cr0::NW);
-    cpu_.vcpu.cr4_mce = (controls.cr4 & cr4::MCE) != 0;
-    backend_.set_controls({real_cr0(controls.cr0), real_cr4(controls.cr4), controls.efer});
-    backend_.load_pdptes(core_.guest->memory);
-    backend_.show_controls(controls.cr0, controls.cr4);
+    cpu().vcpu.cr0_guest_bits = controls.cr0 & (cr0::CD | cr0::NW);
+    cpu().vcpu.cr4_mce = (controls.cr4 & cr4::MCE) != 0;
+    backend().set_controls({real_cr0(controls.cr0), real_cr4(controls.cr4), controls.efer});
+    backend().load_pdptes(core().guest->memory);
+    backend().show_controls(controls.cr0, controls.cr4);
     if (update.cpuid_changes)
         update_cpuid();
 }
 
 template <Backend B> void RunLoop<B>::on_second_stage_fault(const VmExit& exit) {
     const u64 address = exit.fault.guest_physical;
-    const GuestAddressClass where = core_.guest->memory_map.classify({address});
+    const GuestAddressClass where = core().guest->memory_map.classify({address});
     if (const std::string_view violation = violation_by(exit.fault, where); !violation.empty()) [[unlikely]] {
-        if (where == GuestAddressClass::Ram && exit.fault.execute && backend_.allow_execution(*core_.guest, address))
+        if (where == GuestAddressClass::Ram && exit.fault.execute && backend().allow_execution(*core().guest, address))
             return;
         return fail(exit, violation, address);
     }
     const Result<Instruction> instruction = fetch();
     if (!instruction)
         return fail(exit, instruction.error().what, instruction.error().value);
-    backend_.load_rsp();
-    const GuestView view = guest_view(core_.guest->memory, backend_, *instruction);
-    u64 flags = backend_.rflags();
-    DeviceMemory device(core_, cpu_.vcpu.apic);
+    backend().load_rsp();
+    const GuestView view = guest_view(core().guest->memory, backend(), *instruction);
+    u64 flags = backend().rflags();
+    DeviceMemory device(core(), cpu().vcpu.apic);
     const EmulationResult result =
-        emulate_mmio({*instruction, view, cpu_.registers, flags, backend_.rip(), {address}}, device);
-    backend_.store_rsp();
-    backend_.set_rflags(flags);
+        emulate_mmio({*instruction, view, cpu().registers, flags, backend().rip(), {address}}, device);
+    backend().store_rsp();
+    backend().set_rflags(flags);
     finish(result, exit, instruction->length);
     if (device.nmi())
-        backend_.raise_guest_nmi();
+        backend().raise_guest_nmi();
 }
 
 template <Backend B> void RunLoop<B>::on_string_io(const VmExit& exit) {
     const Result<Instruction> instruction = fetch();
     if (!instruction)
         return fail(exit, instruction.error().what, instruction.error().value);
-    const GuestView view = guest_view(core_.guest->memory, backend_, *instruction);
-    DevicePorts ports(*core_.guest);
-    const EmulationResult result = emulate_string_io(*instruction, view, cpu_.registers, backend_.rflags(), ports);
+    const GuestView view = guest_view(core().guest->memory, backend(), *instruction);
+    DevicePorts ports(*core().guest);
+    const EmulationResult result = emulate_string_io(*instruction, view, cpu().registers, backend().rflags(), ports);
     finish(result, exit, instruction->length);
     if (ports.power() != PowerRequest::None && is_active())
         stop(ports.power() == PowerRequest::Reset ? StopReason::Reset : StopReason::PowerOff);
@@ -231,7 +232,7 @@ template <Backend B> void RunLoop<B>::on_string_io(const VmExit& exit) {
 template <Backend B> void RunLoop<B>::finish(const EmulationResult& result, const VmExit& exit, unsigned length) {
     switch (result.kind) {
     case EmulationResult::Kind::advance:
-        return backend_.advance(backend_.rip() + length);
+        return backend().advance(backend().rip() + length);
     case EmulationResult::Kind::again:
         return;
     case EmulationResult::Kind::fault:

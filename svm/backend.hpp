@@ -134,8 +134,6 @@ private:
 
 static_assert(bulkhead::Backend<Backend>);
 
-/// This CPU's.
-inline Backend& this_backend() { return *reinterpret_cast<Backend*>(layout::per_cpu_vendor); }
 static_assert(sizeof(Backend) <= layout::per_cpu_data + layout::per_cpu_data_size - layout::per_cpu_vendor);
 
 } // namespace bulkhead::svm

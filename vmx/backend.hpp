@@ -44,7 +44,6 @@ public:
         vmx_enter_guest();
         if (flags_.failed) [[unlikely]]
             return refused_entry(0);
-        flags_.launched = true;
         return decode_counted_exit(exit_reason(), rip(), read_field,
                                    [this](u32 reason) { return take_other_exit(reason); });
     }
@@ -139,8 +138,6 @@ private:
 
 static_assert(bulkhead::Backend<Backend>);
 
-/// This CPU's.
-inline Backend& this_backend() { return *reinterpret_cast<Backend*>(layout::per_cpu_vendor); }
 static_assert(sizeof(Backend) <= layout::per_cpu_data + layout::per_cpu_data_size - layout::per_cpu_vendor);
 
 } // namespace bulkhead::vmx

@@ -39,7 +39,9 @@ vmx_enter_guest:
     je      1f
     vmresume
     jmp     2f
-1:  vmlaunch
+1:  movb    $1, launched
+    vmlaunch
+    movb    $0, launched
 2:  movb    $1, failed
 vmx_exit:
     movq    %rax, regs + 0 * 8
