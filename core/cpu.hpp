@@ -25,14 +25,15 @@ struct VcpuState {
     u32 clock_version = 0;  ///< of the KVM clock's page
 };
 
-/// A CPU's private data: at one constant address, backed by other frames on every CPU. The first two fields are the
-/// entry code's (svm/enter.S).
+/// A CPU's private data: at one constant address, backed by other frames on every CPU. The first four fields are the
+/// entry code's (svm/enter.S, vmx/enter.S).
 struct Cpu {
     Registers registers;        ///< of the guest, while it does not run
     HostPhysical control_block; ///< what the next entry runs: the guest's, or the parked context's
+    Vcpu* core = nullptr;       ///< the public part
+    u32 exit_tsc = 0;           ///< low half of the TSC at the last exit
     u32 index = 0;              ///< in BootInfo::cpus
     u32 apic_id = 0;
-    Vcpu* core = nullptr;    ///< the public part
     u64 nmis = 0;            ///< that reached the host's handler
     bool in_failure = false; ///< this CPU is writing its failure record: a second fault only halts
     bool paused = false;     ///< as Guest::paused was when it was looked at
@@ -41,6 +42,7 @@ struct Cpu {
     TaskStateSegment tss;
 };
 static_assert(offsetof(Cpu, registers) == 0 && offsetof(Cpu, control_block) == 16 * 8);
+static_assert(offsetof(Cpu, core) == 17 * 8 && offsetof(Cpu, exit_tsc) == 18 * 8);
 static_assert(sizeof(Cpu) <= layout::per_cpu_vendor - layout::per_cpu_data);
 
 /// The running CPU's. Valid once the CPU is on its own page tables.

@@ -72,6 +72,8 @@ void print_counters(const Vcpu& vcpu) {
     for (u32 i = 0; i < exit_reason_count; ++i)
         if (vcpu.exits[i] != 0)
             line << ", " << exit_reason_names[i] << " " << vcpu.exits[i];
+    line << "; hypervisor microseconds "
+         << pvclock_nanoseconds(pvclock_scale(machine.boot.clocks.tsc_khz), vcpu.hypervisor_ticks) / 1000;
     for (const auto& [what, count] : {std::pair<std::string_view, u64>{"unknown MSRs", vcpu.unknown_msrs},
                                       {"dropped IPIs", vcpu.dropped_ipis},
                                       {"injected", vcpu.injected}})

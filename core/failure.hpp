@@ -35,7 +35,8 @@ void report_parked_failure(const Vcpu& core, const VmExit& exit);
 /// An MSR that no policy knows: counted each time, logged as ReportedMsrs says.
 void report_unknown_msr(Vcpu& vcpu, ReportedMsrs& reported, u32 number, bool write);
 
-/// Exit counters of a vCPU, as one line: "exits of NAME vCPU 0: total 12, cpuid 5, io 7; injected 1".
+/// Exit counters of a vCPU, as one line: "exits of NAME vCPU 0: total 12, cpuid 5, io 7; hypervisor
+/// microseconds 34; injected 1".
 void print_counters(const Vcpu& vcpu);
 
 } // namespace bulkhead

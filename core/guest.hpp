@@ -50,6 +50,9 @@ enum class Activity : u8 {
 
 /// The public part of a core: what other CPUs may see. A free core has one too, without a guest.
 struct alignas(64) Vcpu {
+    /// TSC ticks from exits to the entries behind them. First: svm/enter.S and vmx/enter.S add to it. Written like
+    /// `exits` below.
+    u64 hypervisor_ticks = 0;
     Guest* guest = nullptr;
     u32 id = 0;      ///< in the guest; its virtual APIC ID
     u32 cpu = 0;     ///< index in BootInfo::cpus
@@ -74,6 +77,8 @@ enum class StopReason : u8 { None, PowerOff, Reset, Failed, Watchdog, Stopped, R
 
 /// `Loaded`: it has not run, or its memory has been cleared since. `Stopped` and `Failed`: how its last life ended.
 enum class GuestState : u8 { Loaded, Running, Paused, Stopped, Failed };
+
+static_assert(offsetof(Vcpu, hypervisor_ticks) == 0);
 
 /// What a guest failed of.
 struct GuestFailure {

@@ -10,6 +10,8 @@
 
     .set    regs, 0xffffffffc0000000            // Cpu::registers
     .set    control_block, regs + 16 * 8        // Cpu::control_block: physical address for VMRUN
+    .set    core, regs + 17 * 8                 // Cpu::core, which Vcpu::hypervisor_ticks is first in
+    .set    exit_tsc, regs + 18 * 8             // Cpu::exit_tsc
     .set    vmcb_rax, 0xffffffffc0020000 + 0x5f8 // the guest's VMCB: RAX is switched by the hardware
 
 // In: GIF = 0. Out: GIF = 0.
@@ -20,8 +22,6 @@ svm_enter_guest:
     pushq   %rbp
     movq    regs + 0 * 8, %rax
     movq    %rax, vmcb_rax
-    movq    regs + 1 * 8, %rcx
-    movq    regs + 2 * 8, %rdx
     movq    regs + 3 * 8, %rbx
     movq    regs + 5 * 8, %rbp
     movq    regs + 6 * 8, %rsi
@@ -34,10 +34,18 @@ svm_enter_guest:
     movq    regs + 13 * 8, %r13
     movq    regs + 14 * 8, %r14
     movq    regs + 15 * 8, %r15
+    rdtsc                                       // the low half does: RunLoop::serve_requests counts what takes longer
+    subl    exit_tsc, %eax
+    movq    core, %rcx
+    addq    %rax, (%rcx)
+    movq    regs + 1 * 8, %rcx
+    movq    regs + 2 * 8, %rdx
     movq    control_block, %rax
     vmrun   %rax
-    movq    %rcx, regs + 1 * 8
     movq    %rdx, regs + 2 * 8
+    rdtsc
+    movl    %eax, exit_tsc
+    movq    %rcx, regs + 1 * 8
     movq    %rbx, regs + 3 * 8
     movq    %rbp, regs + 5 * 8
     movq    %rsi, regs + 6 * 8

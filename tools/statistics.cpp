@@ -14,6 +14,8 @@ namespace bulkhead::tools {
 namespace {
 
 constexpr std::string_view own = "bulkhead: ";
+/// Of a vCPU, and no count: in seconds, as Prometheus wants all times.
+constexpr std::string_view hypervisor_time = "hypervisor microseconds";
 constexpr std::string_view states[] = {"loaded", "running", "paused", "stopped", "failed"};
 
 unsigned long long bytes_of(const std::string& number, const std::string& unit) {
@@ -40,7 +42,7 @@ public:
     Metric(std::ostream& out, std::string name, std::string_view type, std::string_view help)
         : out_(out), name_("bulkhead_" + std::move(name)), type_(type), help_(help) {}
 
-    void add(const std::string& labels, unsigned long long value) {
+    void add(const std::string& labels, const auto& value) {
         if (!begun_)
             out_ << "# HELP " << name_ << ' ' << help_ << "\n# TYPE " << name_ << ' ' << type_ << '\n';
         begun_ = true;
@@ -131,6 +133,11 @@ std::string Statistics::text() const {
         for (const auto& [name, count] : counters.others)
             others[name][key] = count;
     }
+    Metric time(out, "vcpu_hypervisor_seconds_total", "counter",
+                "Time spent in the hypervisor, between exit and entry.");
+    for (const auto& [key, microseconds] : others[std::string(hypervisor_time)])
+        time.add(labels(key), std::to_string(static_cast<double>(microseconds) / 1e6));
+    others.erase(std::string(hypervisor_time));
     for (const auto& [name, counts] : others) {
         const std::string help = "What the hypervisor counts as " + name + ".";
         Metric metric(out, "vcpu_" + metric_name(name) + "_total", "counter", help);

@@ -8,6 +8,8 @@
 // asserted there). clang's preserve_none convention: the caller expects only RSP and RBP back.
 
     .set    regs, 0xffffffffc0000000        // Cpu::registers
+    .set    core, regs + 17 * 8             // Cpu::core, which Vcpu::hypervisor_ticks is first in
+    .set    exit_tsc, regs + 18 * 8         // Cpu::exit_tsc
     .set    vendor, 0xffffffffc0002000      // vmx::EntryState
     .set    launched, vendor + 0            // the current VMCS has been launched
     .set    failed, vendor + 1              // out: the entry failed before the guest's state was loaded
@@ -20,10 +22,6 @@ vmx_enter_guest:
     pushq   %rbp
     movl    $HOST_RSP, %eax
     vmwrite %rsp, %rax
-    cmpb    $0, launched
-    movq    regs + 0 * 8, %rax
-    movq    regs + 1 * 8, %rcx
-    movq    regs + 2 * 8, %rdx
     movq    regs + 3 * 8, %rbx
     movq    regs + 5 * 8, %rbp
     movq    regs + 6 * 8, %rsi
@@ -36,6 +34,14 @@ vmx_enter_guest:
     movq    regs + 13 * 8, %r13
     movq    regs + 14 * 8, %r14
     movq    regs + 15 * 8, %r15
+    rdtsc                                   // the low half does: RunLoop::serve_requests counts what takes longer
+    subl    exit_tsc, %eax
+    movq    core, %rcx
+    addq    %rax, (%rcx)
+    cmpb    $0, launched
+    movq    regs + 0 * 8, %rax
+    movq    regs + 1 * 8, %rcx
+    movq    regs + 2 * 8, %rdx
     je      1f
     vmresume
     jmp     2f
@@ -45,8 +51,10 @@ vmx_enter_guest:
 2:  movb    $1, failed
 vmx_exit:
     movq    %rax, regs + 0 * 8
-    movq    %rcx, regs + 1 * 8
     movq    %rdx, regs + 2 * 8
+    rdtsc
+    movl    %eax, exit_tsc
+    movq    %rcx, regs + 1 * 8
     movq    %rbx, regs + 3 * 8
     movq    %rbp, regs + 5 * 8
     movq    %rsi, regs + 6 * 8

@@ -20,6 +20,7 @@ seen=0
 while kill -0 "$run" 2>/dev/null; do
     # The guest's own end is in the file only when the machine has ended.
     if grep -q 'bulkhead_vcpu_exits_total{guest="neighbour",vcpu="0",reason="io"} [1-9]' "$file" 2>/dev/null &&
+        grep -q 'bulkhead_vcpu_hypervisor_seconds_total{guest="neighbour",vcpu="0"} 0\.0*[1-9]' "$file" &&
         ! grep -q "neighbour is off" "$folder/output"; then
         seen=1
     fi

@@ -57,9 +57,10 @@ TEST_CASE("Statistics: as Prometheus wants them") {
     CHECK(statistics.take("bulkhead: guest beta: stopped, restarts soon, 1 vCPUs, 1 GiB, started 1 times") ==
           Statistics::Line::Guest);
     CHECK(statistics.take(vcpu_line) == Statistics::Line::Vcpu);
-    CHECK(statistics.take("bulkhead: exits of alpha vCPU 1: total 0") == Statistics::Line::Vcpu);
-    CHECK(statistics.take("bulkhead: exits of beta vCPU 0: total 1, io 1; unknown MSRs 2; injected 3") ==
+    CHECK(statistics.take("bulkhead: exits of alpha vCPU 1: total 0; hypervisor microseconds 1000000") ==
           Statistics::Line::Vcpu);
+    CHECK(statistics.take("bulkhead: exits of beta vCPU 0: total 1, io 1; hypervisor microseconds 45; unknown MSRs 2; "
+                          "injected 3") == Statistics::Line::Vcpu);
     CHECK(statistics.text() == R"(# HELP bulkhead_guest_state 1 for the state that the guest is in.
 # TYPE bulkhead_guest_state gauge
 bulkhead_guest_state{guest="alpha",state="loaded"} 0
@@ -92,6 +93,10 @@ bulkhead_guest_running_seconds{guest="alpha"} 14
 bulkhead_vcpu_exits_total{guest="alpha",vcpu="0",reason="cpuid"} 7
 bulkhead_vcpu_exits_total{guest="alpha",vcpu="0",reason="second-stage-fault"} 58
 bulkhead_vcpu_exits_total{guest="beta",vcpu="0",reason="io"} 1
+# HELP bulkhead_vcpu_hypervisor_seconds_total Time spent in the hypervisor, between exit and entry.
+# TYPE bulkhead_vcpu_hypervisor_seconds_total counter
+bulkhead_vcpu_hypervisor_seconds_total{guest="alpha",vcpu="1"} 1.000000
+bulkhead_vcpu_hypervisor_seconds_total{guest="beta",vcpu="0"} 0.000045
 # HELP bulkhead_vcpu_injected_total What the hypervisor counts as injected.
 # TYPE bulkhead_vcpu_injected_total counter
 bulkhead_vcpu_injected_total{guest="beta",vcpu="0"} 3
