@@ -119,7 +119,7 @@ struct Guest {
     u64 started_at BULKHEAD_GUARDED_BY(life_lock) = 0;    ///< TSC, of its last life
     u64 deadline_left BULKHEAD_GUARDED_BY(life_lock) = 0; ///< TSC ticks, while it is paused
     std::atomic<u32> lives{0};                            ///< how often it was started
-    std::atomic<u32> running_vcpus{0};                    ///< those that are not off
+    std::atomic<u32> running_vcpus{0};                    ///< those that have not left it
     std::atomic<bool> paused{false};
     std::atomic<u64> deadline{
         0}; ///< TSC, of its watchdog or, while it is off, its restart; 0: none. rearm_clock() follows

@@ -37,9 +37,14 @@ End end_of(StopReason reason) {
     case StopReason::Restarted:
         return {"stopped, to be restarted", GuestState::Stopped, false};
     case StopReason::Destroyed:
-        return {"destroyed", GuestState::Loaded, false};
+        return {"destroyed", GuestState::Stopped, false}; // and Loaded when its memory is cleared
     }
     __builtin_unreachable();
+}
+
+/// What it was is not cleared from its memory yet.
+bool is_destroyed(const Guest& guest) BULKHEAD_REQUIRES(guest.life_lock) {
+    return guest.state == GuestState::Stopped && guest.stop_reason == StopReason::Destroyed;
 }
 
 u64 milliseconds_since(u64 tsc) { return (arch::read_tsc() - tsc) / machine.boot.clocks.tsc_khz; }
@@ -101,7 +106,7 @@ void end_life(Guest& guest) BULKHEAD_REQUIRES(guest.life_lock) {
     if (reason == StopReason::Restarted)
         return launch(guest);
     if (reason == StopReason::Destroyed)
-        kick(*guest.vcpus[0], request_scrub);
+        return kick(*guest.vcpus[0], request_scrub);
     const GuestInfo& info = *guest.info;
     const u32 wanted = end.state == GuestState::Failed ? info.restart_on_crash : info.restart_on_reboot;
     if (end.restarts_as_it_is_set && wanted != 0 && guest.vcpus[0]->present) {
@@ -120,7 +125,7 @@ void end_life(Guest& guest) BULKHEAD_REQUIRES(guest.life_lock) {
 
 enum Situation : u8 { off = 1, waiting = 2, running = 4, paused = 8, stopping = 16, impossible = 32 };
 
-/// Where an GuestOperation makes sense, in its order.
+/// Where a GuestOperation makes sense, in its order.
 constexpr u8 allowed_in[]{off | waiting,
                           running,
                           paused,
@@ -132,7 +137,7 @@ constexpr u8 allowed_in[]{off | waiting,
 Situation situation_of(const Guest& guest) BULKHEAD_REQUIRES(guest.life_lock) {
     if (!guest.vcpus[0]->present)
         return impossible;
-    if (guest.running_vcpus.load() == 0)
+    if (!is_alive(guest))
         return guest.deadline.load() == 0 ? off : waiting;
     if (guest.stop_reason != StopReason::None)
         return stopping;
@@ -157,7 +162,7 @@ std::string_view describe(Situation situation) {
     __builtin_unreachable();
 }
 
-void carry_out(Guest& guest, GuestOperation operation, bool is_alive) BULKHEAD_REQUIRES(guest.life_lock) {
+void carry_out(Guest& guest, GuestOperation operation) BULKHEAD_REQUIRES(guest.life_lock) {
     const StopReason reason = operation == GuestOperation::Stop ? StopReason::Stopped : StopReason::Destroyed;
     switch (operation) {
     case GuestOperation::Shutdown:
@@ -168,10 +173,10 @@ void carry_out(Guest& guest, GuestOperation operation, bool is_alive) BULKHEAD_R
     case GuestOperation::Start:
     case GuestOperation::Restart:
         guest.restart_count.clear();
-        return is_alive ? stop_cores(guest, StopReason::Restarted, nullptr) : launch(guest);
+        return is_alive(guest) ? stop_cores(guest, StopReason::Restarted, nullptr) : launch(guest);
     case GuestOperation::Stop:
     case GuestOperation::Destroy:
-        if (is_alive)
+        if (is_alive(guest))
             return stop_cores(guest, reason, nullptr);
         guest.stop_reason = reason;
         return end_life(guest);
@@ -238,14 +243,25 @@ std::optional<EntryState> renew(Vcpu& first) {
     return std::nullopt;
 }
 
-void scrub(const Guest& guest) {
+void scrub(Guest& guest) {
     clear_guest_memory(guest);
     Log() << "guest " << guest.name << ": its memory is cleared";
+    {
+        const LockGuard lock(guest.life_lock, lock_owner());
+        if (is_destroyed(guest))
+            guest.state = GuestState::Loaded;
+    }
+    kick(machine.cores[machine.service_cpu], request_all_off);
 }
 
 void begin_stop(Guest& guest, StopReason reason, const Vcpu* self) {
     const LockGuard lock(guest.life_lock, lock_owner());
     stop_cores(guest, reason, self);
+}
+
+bool is_to_leave(const Vcpu& vcpu) {
+    const LockGuard lock(vcpu.guest->life_lock, lock_owner());
+    return vcpu.activity.load() != Activity::Off && vcpu.guest->stop_reason != StopReason::None;
 }
 
 void leave_guest(Vcpu& vcpu) {
@@ -270,19 +286,25 @@ void expire(Guest& guest) {
     if (deadline == 0 || arch::read_tsc() < deadline)
         return;
     guest.deadline.store(0);
-    if (guest.running_vcpus.load() == 0)
+    if (!is_alive(guest))
         return launch(guest);
+    if (guest.stop_reason != StopReason::None)
+        return; // it ends already
     guest.last_failure = {"its watchdog was not fed", 0, 0};
     Record() << "guest " << guest.name << ": its watchdog was not fed";
     stop_cores(guest, StopReason::Watchdog, nullptr);
 }
 
 bool all_guests_off() {
-    for (const Guest& guest : machine.guests)
-        if (guest.running_vcpus.load() != 0 || guest.deadline.load() != 0)
+    for (Guest& guest : machine.guests) {
+        const LockGuard lock(guest.life_lock, lock_owner());
+        if (is_alive(guest) || is_destroyed(guest) || guest.deadline.load() != 0)
             return false;
+    }
     return true;
 }
+
+bool is_alive(const Guest& guest) { return guest.state == GuestState::Running || guest.state == GuestState::Paused; }
 
 std::string_view state_of(const Guest& guest) {
     switch (guest.state) {
@@ -307,7 +329,7 @@ std::string_view perform(Guest& guest, GuestOperation operation) {
         if ((allowed_in[static_cast<u32>(operation)] & now) == 0)
             return describe(now);
         if (operation != GuestOperation::Shutdown)
-            carry_out(guest, operation, now == running || now == paused);
+            carry_out(guest, operation);
     }
     if (operation == GuestOperation::Shutdown)
         press_power_button(guest);

@@ -22,6 +22,9 @@ enum class GuestOperation : u8 { Start, Pause, Resume, Shutdown, Stop, Restart, 
 /// "running", "paused", ...: for a person.
 [[nodiscard]] std::string_view state_of(const Guest& guest) BULKHEAD_REQUIRES(guest.life_lock);
 
+/// From its start until the last of its cores has left it and what follows is decided.
+[[nodiscard]] bool is_alive(const Guest& guest) BULKHEAD_REQUIRES(guest.life_lock);
+
 /// Begins a life of a guest that is off: its cores are told. Before Machine::go they find it when they start.
 void launch(Guest& guest) BULKHEAD_REQUIRES(guest.life_lock);
 
@@ -30,11 +33,15 @@ void launch(Guest& guest) BULKHEAD_REQUIRES(guest.life_lock);
 std::optional<EntryState> renew(Vcpu& first);
 
 /// On that core too: nothing of the guest is left in its memory.
-void scrub(const Guest& guest);
+void scrub(Guest& guest);
 
 /// The guest's life is to end: tells its cores. `self`, unless there is none, is the caller's own: it is parked and
 /// calls leave_guest() without being told. The first reason counts.
 void begin_stop(Guest& guest, StopReason reason, const Vcpu* self);
+
+/// Whether the life that `vcpu`, the caller's own, takes part in is to end. What told the core so may be of the life
+/// before.
+[[nodiscard]] bool is_to_leave(const Vcpu& vcpu);
 
 /// A core has left its guest. The last one reports the guest as off, and decides what follows.
 void leave_guest(Vcpu& vcpu);

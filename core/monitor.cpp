@@ -32,7 +32,7 @@ void list(Guest& guest) {
     Log line;
     line << "guest " << guest.name << ": " << state_of(guest) << ", " << guest.vcpus.size() << " vCPUs, "
          << Size{align_up(guest.memory_map.total(), MiB)} << ", started " << guest.lives.load() << " times";
-    if (guest.running_vcpus.load() != 0)
+    if (is_alive(guest))
         line << ", last " << seconds << " s ago";
     if (!guest.last_failure.what.empty())
         line << "; failed last on vCPU " << guest.last_failure.vcpu << " at RIP " << Hex{guest.last_failure.rip} << ": "

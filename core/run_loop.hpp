@@ -293,7 +293,7 @@ private:
 
     [[gnu::noinline, clang::minsize]] static void serve_guest_once() {
         u32 requests = core().requests.fetch_and(request_serve | request_all_off);
-        if ((requests & request_stop) != 0) {
+        if ((requests & request_stop) != 0 && is_to_leave(core())) {
             leave();
             requests = 0; // were for the life that is over
         }
