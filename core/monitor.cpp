@@ -128,6 +128,13 @@ void print_statistics() {
     for (const Vcpu& core : machine.cores)
         if (core.guest != nullptr)
             print_counters(core);
+    u64 tables = 0; // all that may change after the boot
+    for (Guest& guest : machine.guests) {
+        const LockGuard lock(guest.devices_lock, lock_owner());
+        tables += guest.spare_tables.used();
+    }
+    Log() << "memory in use: " << machine.memory_kept / KiB << " KiB, and " << tables / KiB
+          << " KiB of tables of pages that were split";
 }
 
 } // namespace bulkhead::monitor
