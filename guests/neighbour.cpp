@@ -1,20 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the Bulkhead authors
+#include "devices/platform.hpp"
 #include "guests/lib/apic.hpp"
+#include "guests/lib/devices.hpp"
 #include "guests/lib/guest.hpp"
 #include "guests/lib/hypercall.hpp"
 #include "guests/lib/traps.hpp"
 
-// A guest that minds its own business beside one that does not: for `seconds=` it computes on its memory and takes its
-// tick. Its memory must stay what it wrote, and its time must go on. With `alone=1` it has no exit in that time,
-// whatever the others do.
+// A guest that minds its own business beside one that does not: for `seconds=`, or with 0 until its power button is
+// pressed, it computes on its memory and takes its tick. Its memory must stay what it wrote, and its time must go on.
+// With `alone=1` it has no exit in that time, whatever the others do. With `rest=` it sleeps for so many ticks after
+// each round, and leaves an emulator's time to the others.
 namespace bulkhead::guest {
 
 constexpr std::string_view name = GUEST_NAME;
 
 namespace {
 
-constexpr u8 tick_vector = 0x40;
+constexpr u8 tick_vector = 0x40, button_vector = 0x41;
 constexpr u64 tick_hz = 250;
 constexpr u64 area = 32 * MiB;
 constexpr u64 area_size = 4 * MiB;
@@ -22,6 +25,7 @@ constexpr u64 area_size = 4 * MiB;
 volatile u64 ticks;
 volatile u64 longest_pause;
 volatile u64 last_tick;
+volatile bool is_to_end;
 
 u64 mix(u64 value) { return value * 6364136223846793005 + 1442695040888963407; }
 
@@ -32,6 +36,17 @@ void on_tick(Frame&) {
     last_tick = now;
     ticks = ticks + 1;
     end_of_interrupt();
+}
+
+/// The event stays pending in its register: reading that would be an exit.
+void on_button(Frame&) {
+    is_to_end = true;
+    end_of_interrupt();
+}
+
+void rest(u64 count) {
+    for (const u64 until = ticks + count; ticks < until && !is_to_end;)
+        sti_hlt();
 }
 
 void fill(u64 seed) {
@@ -51,21 +66,26 @@ u64 count_damaged(u64 seed) {
 } // namespace
 
 void run() {
-    const u64 seconds = command_line_number("seconds", 5);
     const u64 hz = tsc_hz();
+    const u64 wanted = command_line_number("seconds", 5) * hz;
+    const u64 resting = command_line_number("rest", 0);
     enable_apic();
     set_handler(tick_vector, on_tick);
+    set_handler(button_vector, on_button);
+    route_pin(platform::button_pin, button_vector);
     start_timer(tick_hz, tick_vector);
     const u64 exits = exit_count();
-    last_tick = rdtsc();
-    const u64 end = last_tick + seconds * hz;
+    const u64 begin = rdtsc();
+    last_tick = begin;
     sti();
     u64 rounds = 0, damaged = 0;
-    while (rdtsc() < end) {
+    while (!is_to_end && (wanted == 0 || rdtsc() - begin < wanted)) {
         fill(rounds);
         damaged += count_damaged(rounds++);
+        rest(resting);
     }
     cli();
+    const u64 seconds = (rdtsc() - begin) / hz;
     const u64 exits_since = exit_count() - exits;
     stop_timer();
     if (command_line_number("alone", 0) != 0)

@@ -24,7 +24,7 @@ Boot also_on_bochs_amd(Boot boot) {
 std::string_view why_not_all_on(tools::MachineKind machine) {
     switch (machine) {
     case tools::MachineKind::QemuAmd:
-        return "it runs all of them";
+        return "it runs all of them, and `reboots` in place of `reboots-slowly`";
     case tools::MachineKind::BochsIntel:
         return "that is a larger machine of a boot that it has smaller, or more than Bochs does in minutes";
     case tools::MachineKind::BochsAmd:

@@ -7,27 +7,29 @@
 namespace bulkhead::integration {
 namespace {
 
+/// One command after the answer to another: a UART has 16 bytes of what comes while one is carried out.
 const std::string to_monitor = "\x1dm";
+
+/// Beside guests with many lives: it has no exit until its power button is pressed.
+Guest undisturbed(const std::string& cmdline) {
+    return {.name = "neighbour", .kernel = "neighbour", .cmdline = "alone=1 seconds=0 " + cmdline};
+}
 
 /// guests/lives.cpp, beside a guest that must not notice: its exits are counted over all of the time.
 Boot lives() {
     constexpr unsigned count = 200;
-    constexpr unsigned seconds = 210; // of the neighbour; the lives are over before
     const Guest many{.name = "lives",
                      .kernel = "lives",
                      .cmdline = "lives=" + std::to_string(count + 1),
                      .cpus = 2,
                      .memory_mib = 24,
                      .more = "on-crash = \"restart\"\nrestart-limit = 0\nrestart-delay = 0\nwatchdog = 1\n"};
-    const Guest neighbour{
-        .name = "neighbour", .kernel = "neighbour", .cmdline = "alone=1 seconds=" + std::to_string(seconds)};
-    Boot boot = boot_of("lives", {many, neighbour}, {own_guest("lives"), own_guest("neighbour")});
-    boot.quiet = std::chrono::seconds(seconds + 60); // the neighbour says nothing in that time
-    std::string keys = to_monitor;
-    for (unsigned life = 3; life <= count; life += 8) {
-        boot.typing.push_back({"^\\[lives\\] life " + std::to_string(life) + "$", keys + "restart lives\r"});
-        keys.clear();
-    }
+    Boot boot = boot_of("lives", {many, undisturbed("")}, {own_guest("lives"), own_guest("neighbour")});
+    boot.typing.push_back({"^\\[lives\\] life 1$", to_monitor + "stats\r"});
+    for (unsigned life = 3; life <= count; life += 8)
+        boot.typing.push_back({"^\\[lives\\] life " + std::to_string(life) + "$", "restart lives\r"});
+    boot.typing.push_back({"^\\[lives\\] PASS lives", "stats\r"});
+    boot.typing.push_back({"^bulkhead: memory in use: ", "shutdown neighbour\r"});
     boot.cases = {
         {"each life finds a fresh machine",
          {line("^\\[lives\\] PASS lives"), never("^\\[lives\\] FAIL"), line(is_off("lives", "powered off"))}},
@@ -35,6 +37,7 @@ Boot lives() {
          {line(is_off("lives", "failed")), line(is_off("lives", "reset")),
           line(is_off("lives", "stopped, to be restarted")),
           line(is_off("lives", "failed: its watchdog was not fed"))}},
+        {"the hypervisor keeps no more memory than before", {same("^bulkhead: memory in use: (.*)$", 2)}},
         {"the neighbour misses nothing, and has no exit",
          {lines_in_order({"\\[lives\\] PASS lives", "^\\[neighbour\\] PASS neighbour"}),
           never("^\\[neighbour\\] FAIL")}},
@@ -56,20 +59,23 @@ Guest linux_with_shell(const std::string& more) {
 const std::string shell_waits = "^\\[alpha\\] Enter 'help'";
 
 /// A Linux restarts itself in each way that it knows, and by the monitor, beside a guest that must not notice.
-Boot reboots(const std::string& name, unsigned restarts, unsigned seconds) {
-    const Guest neighbour{
-        .name = "neighbour", .kernel = "neighbour", .cmdline = "alone=1 seconds=" + std::to_string(seconds)};
-    Boot boot = boot_of(name, {linux_with_shell("on-crash = \"restart\"\nrestart-delay = 0\n"), neighbour},
+Boot reboots(const std::string& name, unsigned restarts, tools::MachineKind machine) {
+    // On Bochs a life of Linux beside a guest that never sleeps takes minutes.
+    const std::string cmdline = machine == tools::MachineKind::QemuAmd ? "" : "rest=1000";
+    Boot boot = boot_of(name, {linux_with_shell("on-crash = \"restart\"\nrestart-delay = 0\n"), undisturbed(cmdline)},
                         {debian_kernel("trixie"), demo_initramfs(), own_guest("neighbour")});
     const std::vector<std::string> ways{"reboot -f\r", "echo triple > /sys/kernel/reboot/type; reboot -f\r",
-                                        to_monitor + "restart alpha\rconsole alpha\r"};
+                                        to_monitor + "restart alpha\r"};
     // The line that the shell begins with may be shown twice: what it answers then is seen once.
     for (unsigned i = 0; i <= restarts; ++i) {
         boot.typing.push_back({shell_waits, "echo life-$((" + std::to_string(i) + " + 1))\r"});
         boot.typing.push_back({"^\\[alpha\\] life-" + std::to_string(i + 1) + "$",
                                i < restarts ? ways[i % ways.size()] : std::string("poweroff -f\r")});
+        if (i < restarts && i % ways.size() == 2)
+            boot.typing.push_back({"guest alpha: restart asked for", "console alpha\r"});
     }
-    boot.quiet = std::chrono::seconds(seconds + 60); // the neighbour says nothing in that time
+    boot.typing.push_back({is_off("alpha", "powered off"), to_monitor + "shutdown neighbour\r"});
+    boot.on = {machine};
     std::vector<std::string> lives;
     for (unsigned i = 0; i <= restarts; ++i)
         lives.insert(lives.end(),
@@ -94,20 +100,83 @@ Boot paused() {
     boot.typing = {
         {shell_waits, "uptime() { cut -d . -f 1 /proc/uptime; }; b=$(uptime); echo 0 > /ticks; "
                       "(i=0; while sleep 1; do i=$((i+1)); echo $i > /ticks; done) & echo counts-$((40+2))\r"},
-        {"^\\[alpha\\] counts-42", to_monitor + "list\rpause alpha\rstart neighbour\r"},
-        {is_off("neighbour", "powered off"), "list\rresume alpha\rconsole alpha\r"},
+        {"^\\[alpha\\] counts-42", to_monitor + "pause alpha\r"},
+        {"guest alpha: pause asked for", "start neighbour\r"},
+        {is_off("neighbour", "powered off"), "list\r"},
+        {"guest alpha: paused", "resume alpha\r"},
+        {"guest alpha: resume asked for", "console alpha\r"},
         {"typing goes to guest alpha", "sleep 3; m=$(($(uptime) - b - $(cat /ticks))); echo missed-$((m >= 25)) $m s, "
                                        "lockups-$(dmesg | grep -ci lockup)\r"},
         {"^\\[alpha\\] missed-\\d .*lockups-\\d", "exit\r"},
     };
     boot.cases = {
-        {"a guest that does not start by itself is loaded", {line("guest neighbour: loaded")}},
         {"a paused guest executes nothing, and its time has jumped",
          {lines_in_order({"guest alpha: pause asked for", "guest alpha: paused", "guest alpha: resume asked for",
                           "^\\[alpha\\] missed-1 "})}},
         {"Linux reports no lockup",
          {line("^\\[alpha\\] missed-1 .*lockups-0"), never("soft lockup"), never("Call Trace")}},
         {"it goes on to its end", {line(is_off("alpha", "powered off"))}},
+    };
+    return boot;
+}
+
+/// What a person does to guests that run, idle, wait or are off.
+Boot operations() {
+    const Guest button{.name = "button", .kernel = "button"};
+    const Guest worker{.name = "worker", .kernel = "neighbour", .cmdline = "seconds=20"};
+    const Guest sleeper{
+        .name = "sleeper", .kernel = "neighbour", .cmdline = "seconds=6", .more = "autostart = false\n"};
+    Boot boot = boot_of("operations", {button, worker, sleeper}, {own_guest("button"), own_guest("neighbour")});
+    boot.typing = {
+        {"^\\[button\\] press my button$", to_monitor + "list\r"},
+        {"guest sleeper: loaded", "pause worker\r"},
+        {"guest worker: pause asked for", "list\r"}, // from here on no CPU has anything to do
+        {"guest worker: paused", "pause worker\r"},
+        {"guest worker: no pause", "start sleeper\r"},
+        {is_off("sleeper", "powered off"), "resume worker\r"},
+        {"^\\[worker\\] PASS", "destroy sleeper\r"},
+        {"guest sleeper: its memory is cleared", "list\r"},
+        {"guest sleeper: loaded", "start sleeper\r"},
+        {"guest sleeper: start asked for", "stop sleeper\r"},
+        {is_off("sleeper", "stopped"), "frobnicate\r"},
+        {"no command 'frobnicate'", "start nobody\r"},
+        {"no guest 'nobody'", "resume button\r"},
+        {"guest button: no resume", "shutdown button\r"},
+    };
+    boot.cases = {
+        {"a guest that does not start by itself is loaded",
+         {lines_in_order({"guest sleeper: loaded", "guest sleeper: start asked for"})}},
+        {"a paused guest executes nothing while another runs",
+         {lines_in_order({"guest worker: pause asked for", "guest worker: paused", "^\\[sleeper\\] PASS neighbour",
+                          "guest worker: resume asked for", "^\\[worker\\] PASS neighbour"}),
+          number("^\\[worker\\] PASS .* longest pause (\\d+) ms", 6000, 600000), never("\\] FAIL")}},
+        {"of a destroyed guest nothing is left but its files",
+         {lines_in_order({is_off("sleeper", "powered off"), is_off("sleeper", "destroyed"),
+                          "guest sleeper: its memory is cleared", "guest sleeper: loaded",
+                          "guest sleeper: start asked for", is_off("sleeper", "stopped")})}},
+        {"shutdown presses the power button",
+         {lines_in_order({"guest button: shutdown asked for", is_off("button", "powered off")}),
+          line("^\\[button\\] PASS button")}},
+        {"what makes no sense is refused",
+         {line("guest worker: no pause: it is paused"), line("no command 'frobnicate': type help"),
+          line("no guest 'nobody': type list"), line("guest button: no resume: it runs")}},
+    };
+    return also_on_bochs_amd(boot);
+}
+
+/// One that fails at each start is started again later and later, and at last no more.
+Boot back_off() {
+    const Guest failing{.name = "failing",
+                        .kernel = "triple-fault",
+                        .more = "on-crash = \"restart\"\nrestart-limit = 3\nrestart-delay = 3000\n"};
+    const Guest neighbour{.name = "neighbour", .kernel = "neighbour", .cmdline = "seconds=1"};
+    Boot boot = boot_of("back-off", {failing, neighbour}, {own_guest("triple-fault"), own_guest("neighbour")});
+    const std::string life = "^\\[failing\\] containment: ", off = is_off("failing", "failed");
+    boot.cases = {
+        {"its restarts wait longer and longer, and have an end",
+         {lines_in_order({off, off, "guest failing restarts in 3000 ms", off, "guest failing restarts in 6000 ms", off,
+                          "guest failing stays off: it was restarted 3 times in a row"})}},
+        {"it waits as it says", {lines_in_order({life, life, "^\\[neighbour\\] PASS", life, life})}},
     };
     return boot;
 }
@@ -130,11 +199,13 @@ Boot watchdog() {
 } // namespace
 
 std::vector<Boot> life_boots() {
-    // On Bochs a life of Linux beside a busy guest takes minutes.
-    Boot five = reboots("reboots", 5, 240);
-    Boot pause = paused();
-    five.on = pause.on = {tools::MachineKind::QemuAmd};
-    return {lives(), five, pause, watchdog()};
+    return {lives(),
+            reboots("reboots", 5, tools::MachineKind::QemuAmd),
+            reboots("reboots-slowly", 2, tools::MachineKind::BochsIntel),
+            paused(),
+            operations(),
+            back_off(),
+            watchdog()};
 }
 
 } // namespace bulkhead::integration

@@ -50,6 +50,24 @@ std::string judge_number(const Expectation& expectation, const std::vector<std::
     return found ? "" : "no line has " + pattern;
 }
 
+std::string judge_same(const Expectation& expectation, const std::vector<std::string>& lines) {
+    const std::regex regex(expectation.patterns.front());
+    std::string value, where;
+    long found = 0;
+    for (const std::string& each : lines) {
+        std::smatch match;
+        if (!std::regex_search(each, match, regex))
+            continue;
+        if (++found > 1 && match[1].str() != value)
+            return "two lines differ: " + where + " and " + each;
+        value = match[1].str();
+        where = each;
+    }
+    return found >= expectation.least ? ""
+                                      : std::to_string(found) + " lines have " + expectation.patterns.front() +
+                                            ", instead of " + std::to_string(expectation.least);
+}
+
 } // namespace
 
 Expectation line(const std::string& pattern) { return {.kind = Expectation::Kind::Lines, .patterns = {pattern}}; }
@@ -64,12 +82,18 @@ Expectation number(const std::string& pattern, long least, long most) {
     return {.kind = Expectation::Kind::Number, .patterns = {pattern}, .least = least, .most = most};
 }
 
+Expectation same(const std::string& pattern, long at_least) {
+    return {.kind = Expectation::Kind::Same, .patterns = {pattern}, .least = at_least};
+}
+
 std::string judge(const Expectation& expectation, const std::vector<std::string>& lines) {
     switch (expectation.kind) {
     case Expectation::Kind::Lines:
         return judge_lines(expectation.patterns, lines);
     case Expectation::Kind::Never:
         return judge_never(expectation.patterns, lines);
+    case Expectation::Kind::Same:
+        return judge_same(expectation, lines);
     case Expectation::Kind::Number:
         return judge_number(expectation, lines);
     }
