@@ -79,6 +79,14 @@ void stop_cores(Guest& guest, StopReason reason, const Vcpu* self) BULKHEAD_REQU
             kick(*vcpu, request_stop);
 }
 
+/// 0 milliseconds: it is stopped.
+void feed_watchdog(Guest& guest, u32 milliseconds) BULKHEAD_REQUIRES(guest.life_lock) {
+    if (guest.state == GuestState::Paused) // the vCPU that feeds it has not heard of that yet
+        guest.deadline_left = milliseconds * machine.boot.clocks.tsc_khz;
+    else if (guest.stop_reason == StopReason::None)
+        set_deadline(guest, milliseconds);
+}
+
 void set_paused(Guest& guest, bool paused) BULKHEAD_REQUIRES(guest.life_lock) {
     // A paused guest cannot feed its watchdog: what was left of its time is left when it goes on.
     const u64 now = arch::read_tsc();
@@ -195,11 +203,13 @@ u32 read_watchdog(Guest& guest, u16 port) {
 
 void write_watchdog(Guest& guest, u16 port, u32 value) {
     const LockGuard lock(guest.life_lock, lock_owner());
-    const std::optional<u32> milliseconds = guest.watchdog.write(port, value);
-    if (milliseconds && guest.state == GuestState::Paused) // this vCPU has not heard of it yet
-        guest.deadline_left = *milliseconds * machine.boot.clocks.tsc_khz;
-    else if (milliseconds && guest.stop_reason == StopReason::None)
-        set_deadline(guest, *milliseconds);
+    if (const std::optional<u32> milliseconds = guest.watchdog.write(port, value))
+        feed_watchdog(guest, *milliseconds);
+}
+
+void start_watchdog(Guest& guest) {
+    const LockGuard lock(guest.life_lock, lock_owner());
+    feed_watchdog(guest, guest.info->watchdog * 1000);
 }
 
 void launch(Guest& guest) {
@@ -220,7 +230,7 @@ void launch(Guest& guest) {
     }
     guest.running_vcpus.store(running);
     start_clocks(guest);
-    set_deadline(guest, u64{guest.info->watchdog} * 1000);
+    set_deadline(guest, 0);
     kick(*guest.vcpus[0], request_start);
 }
 

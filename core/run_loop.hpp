@@ -36,6 +36,8 @@ public:
 
     [[noreturn]] static void run() {
         cpu().exit_tsc = static_cast<u32>(arch::read_tsc());
+        if (core().activity.load() == Activity::Active) // as nobody is at the boot but a guest's first vCPU
+            start_watchdog(*core().guest);
         serve_requests(); // of a signal that came before NMIs were held back
         for (;;) {
             const VmExit exit = backend().enter();
@@ -343,6 +345,8 @@ private:
         renew_vcpu();
         backend().reset(*entry);
         finish_start();
+        if (machine.go.load())
+            start_watchdog(*core().guest);
     }
 
     /// Nothing of what the vCPU was is left, if that was in another life; of this one, what an INIT leaves.
