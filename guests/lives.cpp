@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the Bulkhead authors
+#include "devices/platform.hpp"
 #include "guests/lib/apic.hpp"
 #include "guests/lib/guest.hpp"
 #include "guests/lib/hypercall.hpp"
@@ -8,8 +9,7 @@
 #include "guests/lib/vcpus.hpp"
 
 // A guest that ends each of its lives in another way, and as untidy as it can: nothing of one may be found in the next.
-// `lives=` says how many there are. Who types "restart" when it asks for that, and `watchdog = 1`, are part of the
-// test.
+// `lives=` says how many there are. Who types "restart" when it asks for that is part of the test.
 namespace bulkhead::guest {
 
 constexpr std::string_view name = GUEST_NAME;
@@ -60,13 +60,15 @@ void check_birth() {
     check_equal(nmis, 0, "NMIs that nobody of this life has sent");
 }
 
-/// The other vCPU sends the first what it can, until it is no more.
+/// The other vCPU sends the first what it can, until it is no more. It leaves it time: who gets the next NMI before it
+/// has served the last one never comes to the next instruction.
 [[noreturn]] void disturb(u32) {
     enable_apic();
     for (;;) {
         wrmsr(x2apic_icr, icr_to(0) | other_vector);
         wrmsr(x2apic_icr, icr_to(1) | exception_like_vector);
         wrmsr(x2apic_icr, icr_to(0) | icr_nmi);
+        wait_milliseconds(1);
     }
 }
 
@@ -119,13 +121,15 @@ void run() {
     case 5:
         reset();
     case 3:
-        print("restart me");
+        print("restart me ", life);
         wait_for_the_end();
     case 6:
         wrmsr(x2apic_icr, icr_to(0) | icr_init | icr_assert); // an INIT of the first vCPU resets the machine
         wait_for_the_end();
-    default:
-        wait_for_the_end(); // its watchdog's turn
+    default: // its watchdog's turn
+        out32(platform::watchdog_timeout_port, 50);
+        out32(platform::watchdog_control_port, 1);
+        wait_for_the_end();
     }
 }
 

@@ -23,11 +23,13 @@ Boot lives() {
                      .cmdline = "lives=" + std::to_string(count + 1),
                      .cpus = 2,
                      .memory_mib = 24,
-                     .more = "on-crash = \"restart\"\nrestart-limit = 0\nrestart-delay = 0\nwatchdog = 1\n"};
+                     .more = "on-crash = \"restart\"\nrestart-limit = 0\nrestart-delay = 0\n"};
     Boot boot = boot_of("lives", {many, undisturbed("")}, {own_guest("lives"), own_guest("neighbour")});
-    boot.typing.push_back({"^\\[lives\\] life 1$", to_monitor + "stats\r"});
-    for (unsigned life = 3; life <= count; life += 8)
-        boot.typing.push_back({"^\\[lives\\] life " + std::to_string(life) + "$", "restart lives\r"});
+    // From the first lives on nothing is new to the hypervisor.
+    boot.typing = {{"^\\[lives\\] restart me 3$", to_monitor + "stats\r"},
+                   {"^bulkhead: memory in use: ", "restart lives\r"}};
+    for (unsigned life = 11; life <= count; life += 8)
+        boot.typing.push_back({"^\\[lives\\] restart me " + std::to_string(life) + "$", "restart lives\r"});
     boot.typing.push_back({"^\\[lives\\] PASS lives", "stats\r"});
     boot.typing.push_back({"^bulkhead: memory in use: ", "shutdown neighbour\r"});
     boot.cases = {
@@ -185,12 +187,15 @@ Boot back_off() {
 Boot watchdog() {
     const Guest guest{.name = "watchdog", .kernel = "watchdog", .more = "on-crash = \"restart\""};
     const Guest neighbour{.name = "neighbour", .kernel = "neighbour", .cmdline = "seconds=10"};
-    Boot boot = boot_of("watchdog", {guest, neighbour}, {own_guest("watchdog"), own_guest("neighbour")});
+    const Guest unaware{.name = "unaware", .kernel = "neighbour", .cmdline = "seconds=0", .more = "watchdog = 1"};
+    Boot boot = boot_of("watchdog", {guest, unaware, neighbour}, {own_guest("watchdog"), own_guest("neighbour")});
     boot.cases = {
         {"it ends a guest that hangs, and only then",
          {lines_in_order({"^\\[watchdog\\] I hang$", is_off("watchdog", "failed: its watchdog was not fed"),
                           is_off("watchdog", "powered off")}),
           line("^\\[watchdog\\] PASS watchdog"), never("^\\[watchdog\\] FAIL")}},
+        {"one that runs from the start ends a guest that knows nothing of it",
+         {line(is_off("unaware", "failed: its watchdog was not fed")), never("^\\[unaware\\] PASS")}},
         {"a neighbour does not notice", {line("^\\[neighbour\\] PASS neighbour"), never("^\\[neighbour\\] FAIL")}},
     };
     return boot;
