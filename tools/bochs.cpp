@@ -2,6 +2,8 @@
 // Copyright the Bulkhead authors
 //
 // Bochs 3.0: bochs-intel and bochs-amd. docs/debugging.md says how its log is read.
+#include <algorithm>
+#include <array>
 #include <fstream>
 #include <string>
 #include <vector>
@@ -62,6 +64,27 @@ Topology topology(MachineKind machine, const MachineOptions& options) {
     return {.packages = 1, .cores = cores, .threads = options.threads_per_core};
 }
 
+/// The ports of a PC, in their order, behind COM1.
+struct ComPort {
+    unsigned port;
+    unsigned irq;
+};
+constexpr std::array com_ports{ComPort{0x2f8, 3}, ComPort{0x3e8, 4}, ComPort{0x2e8, 3}};
+
+void write_guest_ports(std::ostream& out, const MachineOptions& options) {
+    int descriptor = Child::first_port;
+    for (const GuestPort& port : options.guest_ports) {
+        const auto* found = std::ranges::find_if(
+            com_ports, [&](const ComPort& com) { return com.port == port.port && com.irq == port.irq; });
+        if (found == com_ports.end())
+            throw Failure("Bochs has no serial port as the guest " + port.guest +
+                              " wants it: only 0x2f8 with interrupt 3, 0x3e8 with 4 and 0x2e8 with 3",
+                          2);
+        out << "com" << found - com_ports.begin() + 2 << ": enabled=1, mode=term, dev=/proc/self/fd/" << descriptor++
+            << '\n';
+    }
+}
+
 void write_settings(std::ostream& out, MachineKind machine, const MachineOptions& options) {
     out << "display_library: term\n"
            "config_interface: textconfig\n"
@@ -74,6 +97,7 @@ void write_settings(std::ostream& out, MachineKind machine, const MachineOptions
            "com1: enabled=1, mode=term, dev=/proc/self/fd/3\n"
            // The clock is the number of instructions (with more CPUs: of rounds), whatever the host's load.
            "clock: sync=none\n";
+    write_guest_ports(out, options);
     const Topology cpus = topology(machine, options);
     out << "cpu: model=" << model_of(machine) << ", count=" << cpus.packages << ':' << cpus.cores << ':' << cpus.threads
         << ", quantum=32, ips=" << instructions_per_second << ", reset_on_triple_fault=0" << without(machine, options)

@@ -159,6 +159,9 @@ CheckedConfiguration read_configuration(const std::filesystem::path& path) {
         listed = std::max(listed, highest_cpu(guest.cpus));
         result.memory += guest.memory.value;
         result.vcpus += static_cast<unsigned>(guest.cpus.count);
+        if (guest.console_port.given())
+            result.ports.push_back({result.guests.back(), static_cast<unsigned>(guest.console_port.value),
+                                    static_cast<unsigned>(guest.console_irq.value)});
         add_file(result, guest.kernel, loaded.diagnostics);
         add_file(result, guest.initrd, loaded.diagnostics);
         check_kernel(guest, path.parent_path(), loaded.diagnostics);
@@ -193,6 +196,9 @@ MachineOptions fitting_machine(const CheckedConfiguration& configuration) {
     options.cpus = configuration.cpus + 1;
     options.memory_mib = static_cast<unsigned>(std::max<u64>(needed, 2048));
     options.goes_on_after_reset = configuration.reboots;
+    for (const GuestPort& port : configuration.ports)
+        if (port.port != 0x3f8) // the machine has it already: COM1
+            options.guest_ports.push_back(port);
     return options;
 }
 

@@ -23,6 +23,7 @@ struct CheckedConfiguration {
     unsigned vcpus = 0;              ///< of all guests
     u64 memory = 0;                  ///< bytes of all guests
     bool reboots = false;            ///< it may want the machine to reset
+    std::vector<GuestPort> ports{};  ///< of the guests that have one of their own
 };
 
 /// Throws Failure if the file itself cannot be read.

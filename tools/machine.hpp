@@ -33,6 +33,13 @@ inline constexpr std::array all_machines{MachineKind::QemuAmd, MachineKind::Boch
 /// The machine of that name, or for "" the best that can be used here. Throws Failure where there is none.
 [[nodiscard]] MachineKind choose_machine(std::string_view name);
 
+/// A 16550 of the machine besides COM1, for a guest's console alone.
+struct GuestPort {
+    std::string guest; ///< its name
+    unsigned port = 0; ///< I/O base
+    unsigned irq = 0;  ///< ISA
+};
+
 struct MachineOptions {
     unsigned cpus = 2;
     unsigned threads_per_core = 1; ///< divides `cpus`
@@ -41,6 +48,7 @@ struct MachineOptions {
     bool virtualization = true;       ///< false, on an emulated machine: the CPU has none
     bool goes_on_after_reset = false; ///< else a reset is the end of the run
     bool count_instructions = false; ///< the TSC advances by one for each instruction: deterministic, slow; for one CPU
+    std::vector<GuestPort> guest_ports{}; ///< on Bochs: those that a PC has as COM2 to COM4
 };
 
 /// How many times as long as on QEMU a run may take, or be silent, before something must be wrong.
@@ -55,8 +63,9 @@ struct EmulatorCommand {
     Child::Streams com1; ///< how COM1 is connected to it
 };
 
-/// The command that boots the disk `image`, which has firmware_addition(); its streams are COM1. `folder` takes the
-/// machine's files, for one run: firmware variables, and `emulator.log`, which machine_end() reads. Throws Failure.
+/// The command that boots the disk `image`, which has firmware_addition(); its streams are COM1, and Child's ports
+/// those of the guests. `folder` takes the machine's files, for one run: firmware variables, and `emulator.log`, which
+/// machine_end() reads. Throws Failure.
 [[nodiscard]] EmulatorCommand emulator_command(MachineKind machine, const MachineOptions& options,
                                                const std::filesystem::path& image, const std::filesystem::path& folder);
 

@@ -34,30 +34,17 @@ Pipe make_pipe() {
     return {Descriptor(ends[0]), Descriptor(ends[1])};
 }
 
-struct Terminal {
-    Descriptor ours;
-    Descriptor theirs;
-};
-
-/// A pseudo-terminal through which every byte goes as it is.
-Terminal make_terminal() {
-    Terminal terminal;
-    terminal.ours = Descriptor(posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC));
-    if (terminal.ours.get() < 0 || grantpt(terminal.ours.get()) != 0 || unlockpt(terminal.ours.get()) != 0)
-        throw std::system_error(errno, std::generic_category(), "posix_openpt");
-    std::array<char, 64> name{};
-    if (ptsname_r(terminal.ours.get(), name.data(), name.size()) != 0)
-        throw std::system_error(errno, std::generic_category(), "ptsname_r");
-    terminal.theirs = Descriptor(open(name.data(), O_RDWR | O_NOCTTY | O_CLOEXEC));
-    termios settings{};
-    if (terminal.theirs.get() < 0 || tcgetattr(terminal.theirs.get(), &settings) != 0)
-        throw std::system_error(errno, std::generic_category(), name.data());
-    cfmakeraw(&settings);
-    tcsetattr(terminal.theirs.get(), TCSANOW, &settings);
-    return terminal;
-}
-
 int decode_status(int status) { return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status); }
+
+void write_all(int file, std::string_view bytes) {
+    while (!bytes.empty()) {
+        const ssize_t size = write(file, bytes.data(), bytes.size());
+        if (size > 0)
+            bytes.remove_prefix(static_cast<std::size_t>(size));
+        else if (errno != EINTR)
+            return;
+    }
+}
 
 std::vector<char*> pointers(const Command& strings) {
     std::vector<char*> result;
@@ -67,13 +54,21 @@ std::vector<char*> pointers(const Command& strings) {
     return result;
 }
 
-/// Starts `command` with the given standard streams. Signals that we block are not blocked in it.
-pid_t spawn(const Command& command, const Command& environment, int input, int output, int errors) {
+/// Starts `command` with the given standard streams and `ports`. Signals that we block are not blocked in it.
+pid_t spawn(const Command& command, const Command& environment, int input, int output, int errors,
+            const std::vector<Terminal>& ports = {}) {
     posix_spawn_file_actions_t actions;
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_adddup2(&actions, input, STDIN_FILENO);
     posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
     posix_spawn_file_actions_adddup2(&actions, errors, STDERR_FILENO);
+    std::vector<Descriptor> copies; // behind all numbers that one of them gets
+    for (const Terminal& port : ports) {
+        const int number = Child::first_port + static_cast<int>(copies.size());
+        copies.emplace_back(
+            fcntl(port.theirs.get(), F_DUPFD_CLOEXEC, Child::first_port + static_cast<int>(ports.size())));
+        posix_spawn_file_actions_adddup2(&actions, copies.back().get(), number);
+    }
 
     posix_spawnattr_t attributes;
     posix_spawnattr_init(&attributes);
@@ -110,6 +105,21 @@ Descriptor& Descriptor::operator=(Descriptor&& other) noexcept {
         number_ = other.release();
     }
     return *this;
+}
+
+Terminal::Terminal() : ours(posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC)) {
+    if (ours.get() < 0 || grantpt(ours.get()) != 0 || unlockpt(ours.get()) != 0)
+        throw std::system_error(errno, std::generic_category(), "posix_openpt");
+    std::array<char, 64> buffer{};
+    if (ptsname_r(ours.get(), buffer.data(), buffer.size()) != 0)
+        throw std::system_error(errno, std::generic_category(), "ptsname_r");
+    name = buffer.data();
+    theirs = Descriptor(open(name.c_str(), O_RDWR | O_NOCTTY | O_CLOEXEC));
+    termios settings{};
+    if (theirs.get() < 0 || tcgetattr(theirs.get(), &settings) != 0)
+        throw std::system_error(errno, std::generic_category(), name);
+    cfmakeraw(&settings);
+    tcsetattr(theirs.get(), TCSANOW, &settings);
 }
 
 int Descriptor::release() { return std::exchange(number_, -1); }
@@ -152,7 +162,8 @@ void run_or_throw(const Command& command, const Command& environment) {
     require_success(command, run(command, environment));
 }
 
-Child::Child(const Command& command, Streams streams, const std::filesystem::path& errors) {
+Child::Child(const Command& command, Streams streams, const std::filesystem::path& errors, std::size_t ports)
+    : ports_(ports) {
     const Descriptor error_file(open(errors.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
     if (error_file.get() < 0)
         throw std::system_error(errno, std::generic_category(), errors.string());
@@ -169,30 +180,24 @@ Child::Child(const Command& command, Streams streams, const std::filesystem::pat
 void Child::start_with_pipes(const Command& command, int errors) {
     Pipe in = make_pipe();
     Pipe out = make_pipe();
-    pid_ = spawn(command, {}, in.read.get(), out.write.get(), errors);
+    pid_ = spawn(command, {}, in.read.get(), out.write.get(), errors, ports_);
     input_ = std::move(in.write);
     output_ = std::move(out.read);
 }
 
 void Child::start_with_terminal(const Command& command, int errors) {
     const Descriptor nowhere(open("/dev/null", O_WRONLY | O_CLOEXEC));
-    const Terminal terminal = make_terminal();
-    pid_ = spawn(command, {}, terminal.theirs.get(), nowhere.get(), errors);
+    const Terminal terminal;
+    pid_ = spawn(command, {}, terminal.theirs.get(), nowhere.get(), errors, ports_);
     output_ = Descriptor(fcntl(terminal.ours.get(), F_DUPFD_CLOEXEC, 0));
     input_ = Descriptor(fcntl(terminal.ours.get(), F_DUPFD_CLOEXEC, 0));
 }
 
 Child::~Child() { terminate(); }
 
-void Child::write(std::string_view bytes) {
-    while (!bytes.empty()) {
-        const ssize_t size = ::write(input_.get(), bytes.data(), bytes.size());
-        if (size > 0)
-            bytes.remove_prefix(static_cast<std::size_t>(size));
-        else if (errno != EINTR)
-            return;
-    }
-}
+void Child::write(std::string_view bytes) { write_all(input_.get(), bytes); }
+
+void Child::write_to_port(std::size_t index, std::string_view bytes) { write_all(ports_[index].ours.get(), bytes); }
 
 std::optional<int> Child::poll() {
     int status = 0;

@@ -31,6 +31,14 @@ private:
     int number_ = -1;
 };
 
+/// A pseudo-terminal through which every byte goes as it is. Its other end stays open, whoever comes and goes there.
+struct Terminal {
+    Terminal();
+    Descriptor ours;
+    Descriptor theirs;
+    std::string name; ///< of the other end, a file
+};
+
 struct Outcome {
     int status = 0;     ///< exit status; 128 + n when signal n ended it
     std::string output; ///< standard output and standard error
@@ -53,8 +61,10 @@ public:
         Pipes,    ///< its standard input and output
         Terminal, ///< its standard input is a terminal in raw mode, for both directions; its standard output is lost
     };
-    /// Standard error goes to the file `errors`.
-    Child(const Command& command, Streams streams, const std::filesystem::path& errors);
+    /// The first of its ports; the others follow.
+    static constexpr int first_port = 4;
+    /// Standard error goes to the file `errors`. `ports`: so many further terminals in raw mode, for both directions.
+    Child(const Command& command, Streams streams, const std::filesystem::path& errors, std::size_t ports);
     Child(const Child&) = delete;
     Child& operator=(const Child&) = delete;
     ~Child();
@@ -62,6 +72,9 @@ public:
     [[nodiscard]] int output() const { return output_.get(); }
     /// Writes all of `bytes`, or as much as the child takes before it ends.
     void write(std::string_view bytes);
+    /// Of the port of this index: to be read from.
+    [[nodiscard]] int port(std::size_t index) const { return ports_[index].ours.get(); }
+    void write_to_port(std::size_t index, std::string_view bytes);
     /// SIGTERM, then SIGKILL after `patience`.
     void terminate(std::chrono::milliseconds patience = std::chrono::seconds(5));
     /// Waits for its end; the status as in Outcome.
@@ -75,6 +88,7 @@ private:
     pid_t pid_ = -1;
     Descriptor input_;
     Descriptor output_;
+    std::vector<Terminal> ports_;
     std::optional<int> status_;
 };
 

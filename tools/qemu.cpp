@@ -42,6 +42,16 @@ void append_cpus(Command& command, MachineKind machine, const MachineOptions& op
                                  ",threads=" + std::to_string(options.threads_per_core)});
 }
 
+void append_guest_ports(Command& command, const MachineOptions& options) {
+    int descriptor = Child::first_port;
+    for (const GuestPort& port : options.guest_ports) {
+        append(command,
+               {"-chardev", "serial,id=guest-" + port.guest + ",path=/proc/self/fd/" + std::to_string(descriptor++)});
+        append(command, {"-device", "isa-serial,iobase=" + std::to_string(port.port) +
+                                        ",irq=" + std::to_string(port.irq) + ",chardev=guest-" + port.guest});
+    }
+}
+
 } // namespace
 
 EmulatorCommand command(MachineKind machine, const MachineOptions& options, const std::filesystem::path& image,
@@ -61,6 +71,7 @@ EmulatorCommand command(MachineKind machine, const MachineOptions& options, cons
     if (!options.goes_on_after_reset)
         append(command, {"-no-reboot"});
     append(command, {"-chardev", "stdio,id=com1,signal=off", "-serial", "chardev:com1"});
+    append_guest_ports(command, options);
     append(command, {"-D", "emulator.log", "-trace", "qemu_system_shutdown_request"});
     return {.command = command, .com1 = Child::Streams::Pipes};
 }

@@ -2,6 +2,7 @@
 // Copyright the Bulkhead authors
 #include "tools/run.hpp"
 
+#include <fcntl.h>
 #include <iostream>
 #include <optional>
 #include <termios.h>
@@ -55,6 +56,39 @@ int exit_status(SessionEnd end) {
     return 1;
 }
 
+/// A terminal for each guest that has a serial port of its own: a person's program can open it.
+class GuestConsoles {
+public:
+    explicit GuestConsoles(const std::vector<GuestPort>& ports) : ports_(ports), terminals_(ports.size()) {
+        std::filesystem::create_directories(folder_);
+        for (const Terminal& terminal : terminals_) // where nobody reads, the log alone has it
+            fcntl(terminal.ours.get(), F_SETFL, fcntl(terminal.ours.get(), F_GETFL) | O_NONBLOCK);
+    }
+
+    void announce() const {
+        for (std::size_t i = 0; i < ports_.size(); ++i)
+            std::cout << "The console of guest " << ports_[i].guest << " is " << terminals_[i].name
+                      << " (for example: screen " << terminals_[i].name << "), and is kept in "
+                      << (folder_ / port_log(ports_[i])).string() << std::endl;
+    }
+
+    /// Must outlive the session.
+    void connect(SessionPlan& plan) const {
+        plan.port_folder = folder_;
+        for (const Terminal& terminal : terminals_)
+            plan.port_keyboards.push_back(terminal.ours.get());
+        plan.on_port_output = [this](std::size_t port, std::string_view bytes) {
+            static_cast<void>(!write(terminals_[port].ours.get(), bytes.data(), bytes.size()));
+            return std::string();
+        };
+    }
+
+private:
+    std::filesystem::path folder_ = build_folder() / "run";
+    std::vector<GuestPort> ports_;
+    std::vector<Terminal> terminals_;
+};
+
 /// A machine that takes no guests: after this line it waits for a key, or halts. Lines of the hypervisor's own as
 /// below.
 bool is_refusal(std::string_view line) { return line.starts_with("bulkhead: not started: "); }
@@ -80,6 +114,7 @@ int run_configuration(const std::filesystem::path& file, MachineKind machine, Ma
     options.cpus = options.cpus == 0 ? fitting.cpus : options.cpus;
     options.memory_mib = options.memory_mib == 0 ? fitting.memory_mib : options.memory_mib;
     options.goes_on_after_reset = fitting.goes_on_after_reset;
+    options.guest_ports = fitting.guest_ports;
 
     std::optional<StatisticsWatch> watch;
     if (!statistics.empty())
@@ -111,9 +146,12 @@ int run_configuration(const std::filesystem::path& file, MachineKind machine, Ma
             std::cout << watch->late(now) << std::flush;
             return watch->keys(now);
         };
+    const GuestConsoles consoles(options.guest_ports);
+    consoles.connect(plan);
     write_image(plan.image, configuration, firmware_addition(machine));
     signals.check();
     std::cout << "Booting on " << name_of(machine) << ". " << keys_help << std::endl;
+    consoles.announce();
 
     SessionEnd end{};
     {

@@ -38,12 +38,18 @@ public:
           keyboard_(plan.keyboard) {
         if (!log_)
             throw Failure("cannot write " + (plan.folder / "serial.log").string());
+        for (const GuestPort& port : plan.options.guest_ports)
+            port_logs_.emplace_back((plan.port_folder.empty() ? plan.folder : plan.port_folder) / port_log(port),
+                                    std::ios::binary);
     }
 
     SessionEnd run() {
         std::optional<SessionEnd> end;
         while (!end)
             end = step();
+        for (std::size_t i = 0; i < port_logs_.size(); ++i)
+            while (is_readable(child_.port(i)) && take_port_output(i))
+                continue;
         child_.terminate();
         return *end;
     }
@@ -51,13 +57,24 @@ public:
 private:
     static Child start(const SessionPlan& plan) {
         const EmulatorCommand emulator = emulator_command(plan.machine, plan.options, plan.image, plan.folder);
-        return {emulator.command, emulator.com1, plan.folder / "errors.log"};
+        return {emulator.command, emulator.com1, plan.folder / "errors.log", plan.options.guest_ports.size()};
+    }
+
+    static bool is_readable(int file) {
+        pollfd waiting{.fd = file, .events = POLLIN, .revents = 0};
+        return poll(&waiting, 1, 0) == 1 && (waiting.revents & POLLIN) != 0;
     }
 
     std::optional<SessionEnd> step() {
-        std::array<pollfd, 3> waiting{pollfd{.fd = child_.output(), .events = POLLIN, .revents = 0},
-                                      pollfd{.fd = signals_.descriptor(), .events = POLLIN, .revents = 0},
-                                      pollfd{.fd = keyboard_, .events = POLLIN, .revents = 0}};
+        const std::size_t ports = port_logs_.size();
+        std::vector<pollfd> waiting;
+        const auto wait_for = [&](int file) { waiting.push_back({.fd = file, .events = POLLIN, .revents = 0}); };
+        for (const int file : {child_.output(), signals_.descriptor(), keyboard_})
+            wait_for(file);
+        for (std::size_t i = 0; i < ports; ++i)
+            wait_for(child_.port(i));
+        for (const int file : plan_.port_keyboards)
+            wait_for(file);
         constexpr int milliseconds = 500;
         if (poll(waiting.data(), waiting.size(), milliseconds) < 0 && errno != EINTR)
             throw std::system_error(errno, std::generic_category(), "poll");
@@ -67,6 +84,12 @@ private:
             end = take_output();
         if (!end && waiting[2].revents != 0)
             end = take_keys();
+        for (std::size_t i = 0; i < ports; ++i) {
+            if (waiting[3 + i].revents != 0)
+                take_port_output(i);
+            if (i < plan_.port_keyboards.size() && waiting[3 + ports + i].revents != 0)
+                take_port_keys(i);
+        }
         if (!end && plan_.keys && !escaped_)
             child_.write(plan_.keys());
         constexpr std::chrono::seconds last_words(1);
@@ -100,6 +123,27 @@ private:
         child_.write(reaction.type);
         waits_for_key_ = waits_for_key_ || reaction.wait_for_key;
         return reaction.stop ? std::optional(SessionEnd::Stopped) : std::nullopt;
+    }
+
+    /// Whether there was some.
+    bool take_port_output(std::size_t port) {
+        std::array<char, 4096> buffer{};
+        const ssize_t size = read(child_.port(port), buffer.data(), buffer.size());
+        if (size <= 0)
+            return false;
+        const std::string_view bytes(buffer.data(), static_cast<std::size_t>(size));
+        port_logs_[port] << bytes << std::flush;
+        last_output_ = Clock::now();
+        if (plan_.on_port_output)
+            child_.write_to_port(port, plan_.on_port_output(port, bytes));
+        return true;
+    }
+
+    void take_port_keys(std::size_t port) {
+        std::array<char, 256> buffer{};
+        const ssize_t size = read(plan_.port_keyboards[port], buffer.data(), buffer.size());
+        if (size > 0)
+            child_.write_to_port(port, {buffer.data(), static_cast<std::size_t>(size)});
     }
 
     std::optional<SessionEnd> take_keys() {
@@ -143,6 +187,7 @@ private:
     EndingSignals signals_;
     NoPipeSignal no_pipe_signal_;
     std::ofstream log_;
+    std::vector<std::ofstream> port_logs_; ///< of options.guest_ports
     Child child_;
     int keyboard_;
     bool escaped_ = false; ///< the next key of the keyboard is the hypervisor's
@@ -173,6 +218,8 @@ std::string_view describe(SessionEnd end) {
     }
     return "";
 }
+
+std::string port_log(const GuestPort& port) { return "console-" + port.guest + ".log"; }
 
 SessionEnd run_session(const SessionPlan& plan) {
     std::filesystem::create_directories(plan.folder);

@@ -35,7 +35,7 @@ struct SessionPlan {
     MachineKind machine = MachineKind::QemuAmd;
     MachineOptions options;
     std::filesystem::path image;
-    std::filesystem::path folder;    ///< takes serial.log, errors.log and the machine's own files
+    std::filesystem::path folder;    ///< takes serial.log, errors.log, port_log()s and the machine's own files
     std::chrono::seconds quiet{120}; ///< longest time without output, on QEMU: slowness(); 0: any
     std::chrono::seconds total{0};   ///< longest time in all, on QEMU; 0: any
     int keyboard = -1;               ///< what is read here is typed into the serial port, up to its end; < 0: nothing
@@ -43,12 +43,20 @@ struct SessionPlan {
     /// Asked twice a second or more often: what to type besides. Never between the hypervisor's escape key and the key
     /// that belongs to it, out of `keyboard`.
     std::function<std::string()> keys{};
+    /// Of each of options.guest_ports: what is read here is typed there. Without it: nothing.
+    std::vector<int> port_keyboards{};
+    /// What came from that one of options.guest_ports; it returns what is to be typed there.
+    std::function<std::string(std::size_t port, std::string_view bytes)> on_port_output{};
+    std::filesystem::path port_folder{}; ///< takes port_log()s instead of `folder`
 };
 
 /// Ends the machine when it comes in from `keyboard`: Ctrl-\.
 inline constexpr char quit_key = '\x1c';
 /// The hypervisor's own: Ctrl-].
 inline constexpr char escape_key = '\x1d';
+
+/// What came out of a guest's own serial port: console-NAME.log.
+[[nodiscard]] std::string port_log(const GuestPort& port);
 
 /// Boots the machine and stays with it to its end. The serial port's output is kept in `folder`/serial.log. Nothing of
 /// the machine is left when this returns. Throws Failure if it cannot be started, and, with the shell's status for it,

@@ -40,12 +40,14 @@ struct Case {
     /// Where it holds, of the machines of its boot. Where an emulator cannot do what a case wants, another case says
     /// exactly what it does instead.
     std::vector<tools::MachineKind> on = everywhere;
+    std::string console{}; ///< of a guest that has a serial port of its own: what is said there; "": on COM1
 };
 
-/// When a line, or the unfinished last line, has `after`, `keys` are typed. One after the other.
+/// When a line, or the unfinished last line, has `after`, `keys` are typed. One after the other, at each port.
 struct Typing {
     std::string after;
     std::string keys;
+    std::string console{}; ///< as in Case
 };
 
 /// A guest in a configuration that configuration_of() writes.

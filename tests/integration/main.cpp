@@ -46,8 +46,8 @@ int run_case(const Boot& boot, tools::MachineKind machine, std::string_view name
     for (const std::string& sentence : wrong)
         std::cout << "FAILED: " << sentence << '\n';
     std::cout << "The run ended so: " << recording.end << "\nThe end of " << recording.serial_log.string() << ":\n";
-    const std::size_t first = recording.lines.size() - std::min(tail, recording.lines.size());
-    for (const std::string& line : std::span(recording.lines).subspan(first))
+    const std::vector<std::string>& lines = recording.lines.at("");
+    for (const std::string& line : std::span(lines).subspan(lines.size() - std::min(tail, lines.size())))
         std::cout << "    " << line << '\n';
     return 1;
 }

@@ -15,21 +15,26 @@
 namespace bulkhead::integration {
 namespace {
 
-/// Follows the output: types when it is time, and sees when the run is over.
+/// Follows the output of one console: types when it is time, and sees when the run is over.
 class Operator {
 public:
-    explicit Operator(const Boot& boot) : boot_(boot) {}
+    /// `console` as in Case.
+    Operator(const Boot& boot, const std::string& console) : boot_(boot), console_(console) {
+        for (const Typing& typing : boot.typing)
+            if (typing.console == console)
+                typing_.push_back(typing);
+    }
 
     tools::Reaction operator()(std::string_view bytes) {
         tools::Reaction reaction;
         std::vector<std::string> seen = transcript_.add(bytes);
         seen.push_back(transcript_.unfinished());
         for (const std::string& line : seen) {
-            if (typed_ < boot_.typing.size() && std::regex_search(line, std::regex(boot_.typing[typed_].after)))
-                reaction.type += boot_.typing[typed_++].keys;
+            if (typed_ < typing_.size() && std::regex_search(line, std::regex(typing_[typed_].after)))
+                reaction.type += typing_[typed_++].keys;
             // A machine that could not start would sit there until the time is up.
             if (std::regex_search(line, std::regex(boot_.until.empty() ? "^bulkhead: not started: " : boot_.until)))
-                reaction.stop = true;
+                reaction.stop = console_.empty();
         }
         return reaction;
     }
@@ -37,9 +42,18 @@ public:
 
 private:
     const Boot& boot_;
+    std::string console_;
+    std::vector<Typing> typing_;
     tools::Transcript transcript_;
     unsigned typed_ = 0;
 };
+
+std::vector<std::string> lines_of(const std::filesystem::path& file) {
+    std::ifstream log(file, std::ios::binary);
+    tools::Transcript transcript;
+    transcript.add(std::string(std::istreambuf_iterator<char>(log), std::istreambuf_iterator<char>()) + "\n");
+    return transcript.lines();
+}
 
 void prepare_disk(const Boot& boot, tools::MachineKind machine, const std::filesystem::path& folder) {
     const tools::ImageFile initramfs = demo_initramfs();
@@ -68,7 +82,11 @@ void record(const Boot& boot, tools::MachineKind machine) {
     std::filesystem::create_directories(folder);
     prepare_disk(boot, machine, folder);
 
-    Operator person(boot);
+    Operator person(boot, "");
+    std::vector<Operator> at_ports;
+    for (const tools::GuestPort& port : boot.options.guest_ports)
+        at_ports.emplace_back(boot, port.guest);
+    const auto type_at_port = [&](std::size_t port, std::string_view bytes) { return at_ports[port](bytes).type; };
     const tools::SessionEnd end = tools::run_session({.machine = machine,
                                                       .options = boot.options,
                                                       .image = folder / "disk.img",
@@ -76,12 +94,16 @@ void record(const Boot& boot, tools::MachineKind machine) {
                                                       .quiet = boot.quiet,
                                                       .total = std::chrono::seconds(1200),
                                                       .keyboard = -1,
-                                                      .on_output = std::ref(person)});
+                                                      .on_output = std::ref(person),
+                                                      .on_port_output = type_at_port});
     std::filesystem::remove(folder / "disk.img");
     std::cout << boot.name << " on " << tools::name_of(machine) << ": " << tools::describe(end) << '\n';
     if (end == tools::SessionEnd::Failed)
         throw tools::Failure(tools::where_to_look(machine, folder));
-    std::ofstream(folder / "end.txt") << person.typed() << ' ' << tools::describe(end) << '\n';
+    unsigned typed = person.typed();
+    for (const Operator& each : at_ports)
+        typed += each.typed();
+    std::ofstream(folder / "end.txt") << typed << ' ' << tools::describe(end) << '\n';
 }
 
 Recording read_recording(const Boot& boot, tools::MachineKind machine) {
@@ -92,10 +114,9 @@ Recording read_recording(const Boot& boot, tools::MachineKind machine) {
     if (!std::getline(end, recording.end))
         throw tools::Failure("there is no recording " + recording.serial_log.string() + ": run the boot first");
 
-    std::ifstream log(recording.serial_log, std::ios::binary);
-    tools::Transcript transcript;
-    transcript.add(std::string(std::istreambuf_iterator<char>(log), std::istreambuf_iterator<char>()) + "\n");
-    recording.lines = transcript.lines();
+    recording.lines[""] = lines_of(recording.serial_log);
+    for (const tools::GuestPort& port : boot.options.guest_ports)
+        recording.lines[port.guest] = lines_of(recording.serial_log.parent_path() / tools::port_log(port));
     return recording;
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -14,9 +15,9 @@ namespace bulkhead::integration {
 /// What a boot left for its cases.
 struct Recording {
     std::filesystem::path serial_log;
-    std::vector<std::string> lines;
-    std::string end;    ///< tools::describe() of the run's end
-    unsigned typed = 0; ///< how many of Boot::typing came to be typed
+    std::map<std::string, std::vector<std::string>> lines; ///< of each console, as in Case
+    std::string end;                                       ///< tools::describe() of the run's end
+    unsigned typed = 0;                                    ///< how many of Boot::typing came to be typed
 };
 
 /// build/integration/MACHINE/NAME

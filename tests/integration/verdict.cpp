@@ -31,7 +31,7 @@ std::vector<std::string> complaints(const Boot& boot, const Recording& recording
         if (found == boot.cases.end())
             throw tools::Failure("there is no case '" + std::string(name) + "'", 2);
         for (const Expectation& expectation : found->expectations)
-            all.push_back(judge(expectation, recording.lines));
+            all.push_back(judge(expectation, recording.lines.at(found->console)));
         // What never appears proves something only in a run that went its whole way.
         if (std::ranges::all_of(found->expectations, is_never, &Expectation::kind))
             all.push_back(judge_end(boot, recording));
