@@ -51,7 +51,7 @@ struct GuestConfig {
     Located<u64> restart_delay{.value = 1000, .at = {}};  ///< milliseconds
     Located<u64> watchdog;                                ///< seconds; 0: the guest starts it
     Located<u64> console_port;                            ///< I/O port of a 16550, only where given()
-    Located<u64> console_irq;                             ///< its ISA interrupt; 0: none
+    Located<u64> console_irq; ///< its ISA interrupt; 0: not known, an error if it has a port
 };
 
 /// For messages, also about a guest whose name was refused.

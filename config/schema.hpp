@@ -194,15 +194,16 @@ inline constexpr auto guest_keys = std::to_array<Key<GuestConfig>>({
       .minimum = 0x100, // below is what a PC's board needs
       .maximum = 0xfff8,
       .standard = {},
-      .help = "I/O port of a 16550 of the machine for this guest's console alone. Without it the guest shares the "
-              "hypervisor's."},
+      .help = "I/O port of a 16550 of the machine for this guest's console alone, at the speed of [hypervisor]'s. "
+              "Without it the guest shares the hypervisor's."},
      &GuestConfig::console_port},
     {{.name = "console-irq",
       .type = ValueType::Number,
+      .minimum = 1,
       .maximum = 15,
       .standard = {},
-      .help = "ISA interrupt of that port; 0 for none, then nothing can be typed. The default is that of "
-              "[hypervisor]'s."},
+      .help = "ISA interrupt of that port, which no other console has. The default is 4 for the ports 0x3f8 and 0x3e8, "
+              "3 for 0x2f8 and 0x2e8; other ports need it."},
      &GuestConfig::console_irq},
 });
 

@@ -66,6 +66,32 @@ void check_console(const Configuration& configuration, std::size_t index, Diagno
     }
 }
 
+/// Its interrupt is an edge, which two 16550s cannot share: the second one's would be lost while the first one's lasts.
+void check_console_irq(const Configuration& configuration, std::size_t index, Diagnostics& diagnostics) {
+    const std::span<const GuestConfig> guests = configuration.guests.span();
+    const GuestConfig& guest = guests[index];
+    if (!guest.console_port.given())
+        return;
+    const u64 irq = guest.console_irq.value;
+    const Position at = guest.console_irq.given() ? guest.console_irq.at : guest.console_port.at;
+    if (irq == 0) {
+        diagnostics.error(at, "which interrupt the port ", Hex{guest.console_port.value},
+                          " has is not known: write 'console-irq'");
+        return;
+    }
+    if (configuration.hypervisor.console_port.value != 0 && configuration.hypervisor.console_irq.value == irq) {
+        diagnostics.error(at, "the interrupt ", irq, " is that of the hypervisor's console, and cannot be shared");
+        return;
+    }
+    for (const GuestConfig& earlier : guests.first(index)) {
+        if (earlier.console_port.given() && earlier.console_irq.value == irq) {
+            diagnostics.error(at, "the interrupt ", irq, " already belongs to the console of the guest ",
+                              Quoted{shown_name(earlier)}, ", in line ", earlier.console_port.at.line);
+            return;
+        }
+    }
+}
+
 } // namespace
 
 void validate(const Configuration& configuration, Diagnostics& diagnostics) {
@@ -75,6 +101,7 @@ void validate(const Configuration& configuration, Diagnostics& diagnostics) {
         for (std::size_t j = 0; j < guests[i].cpus.list.size(); ++j)
             check_cpu(guests.first(i), guests[i], j, diagnostics);
         check_console(configuration, i, diagnostics);
+        check_console_irq(configuration, i, diagnostics);
     }
     if (guests.empty() && diagnostics.empty())
         diagnostics.error({}, "there is no guest: write [[guest]], and below it at least name, memory and kernel");

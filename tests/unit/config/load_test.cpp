@@ -68,16 +68,26 @@ constexpr Case cases[] = {
     {"restart-limit = 1000001", "f:5:17: error: 'restart-limit' must be 0 to 1000000, not 1000001\n"},
     {"restart-delay = 60001", "f:5:17: error: 'restart-delay' must be 0 to 60000, not 60001\n"},
     {"watchdog = 3601", "f:5:12: error: 'watchdog' must be 0 to 3600, not 3601\n"},
-    {"console-irq = 16", "f:5:15: error: 'console-irq' must be 0 to 15, not 16\n"},
+    {"console-irq = 16", "f:5:15: error: 'console-irq' must be 1 to 15, not 16\n"},
+    {"console-port = 0x2f8\nconsole-irq = 0", "f:6:15: error: 'console-irq' must be 1 to 15, not 0\n"},
     {"console-port = 0x60", "f:5:16: error: 'console-port' must be 0x100 to 0xfff8, not 0x60\n"},
     // Serial ports
-    {"console-port = 0x3f8", "f:5:16: error: the port 0x3f8 is that of the hypervisor's console, 0x3f8; for a guest "
-                             "that shares it leave 'console-port' out\n"},
-    {"console-port = 0x2ff\n[hypervisor]\nconsole-port = 0x2f8",
+    {"console-port = 0x3f8\nconsole-irq = 5",
+     "f:5:16: error: the port 0x3f8 is that of the hypervisor's console, 0x3f8; for a guest that shares it leave "
+     "'console-port' out\n"},
+    {"console-port = 0x2ff\nconsole-irq = 5\n[hypervisor]\nconsole-port = 0x2f8",
      "f:5:16: error: the port 0x2ff is that of the hypervisor's console, 0x2f8; for a guest that shares it leave "
      "'console-port' out\n"},
-    {"console-port = 0x2f8\n[[guest]]\nname = 'b'\nmemory = 0x200000\nkernel = 'vmlinuz'\nconsole-port = 0x2f8",
+    {"console-port = 0x2f8\n[[guest]]\nname = 'b'\nmemory = 0x200000\nkernel = 'vmlinuz'\nconsole-port = 0x2f8\n"
+     "console-irq = 5",
      "f:10:16: error: the port 0x2f8 already belongs to the guest 'a', in line 5\n"},
+    {"console-port = 0x1000", "f:5:16: error: which interrupt the port 0x1000 has is not known: write 'console-irq'\n"},
+    {"console-port = 0x3e8",
+     "f:5:16: error: the interrupt 4 is that of the hypervisor's console, and cannot be shared\n"},
+    {"console-port = 0x1000\nconsole-irq = 4",
+     "f:6:15: error: the interrupt 4 is that of the hypervisor's console, and cannot be shared\n"},
+    {"console-port = 0x2f8\n[[guest]]\nname = 'b'\nmemory = 0x200000\nkernel = 'vmlinuz'\nconsole-port = 0x2e8",
+     "f:10:16: error: the interrupt 3 already belongs to the console of the guest 'a', in line 5\n"},
     {"[hypervisor]\nconsole-port = 0xfff9", "f:6:16: error: 'console-port' must be 0x0 to 0xfff8, not 0xfff9\n"},
     {"[hypervisor]\nconsole-irq = -1", "f:6:15: error: 'console-irq' must be 0 to 15, not -1\n"},
     {"[hypervisor]\nconsole-baud = 9601", "f:6:16: error: 'console-baud' must divide 115200, which 9601 does not\n"},
@@ -330,10 +340,9 @@ TEST_CASE("Configuration: a guest's own serial port") {
     CHECK(own.guest(0).console_port.value == 0x2f8);
     CHECK(own.guest(0).console_irq.value == 3);
     CHECK(own.guest(1).console_irq.value == 11);
-    CHECK(Loaded(with_guest("console-port = 0x1000")).guest(0).console_irq.value == 0);
     // Where the hypervisor has no console, its standard port can be a guest's; ports side by side are two.
     CHECK(Loaded(with_guest("console-port = 0x3f8\n[hypervisor]\nconsole-port = 0")).right);
-    CHECK(Loaded(with_guest("console-port = 0x400")).right);
+    CHECK(Loaded(with_guest("console-port = 0x400\nconsole-irq = 5")).right);
 }
 
 namespace {
