@@ -122,7 +122,7 @@ struct GuestInfo {
     u32 restart_delay = 0; ///< milliseconds before the second restart in such a row; doubles, to at most a minute
     u32 watchdog = 0;      ///< seconds that the guest has from its start on to feed its watchdog; 0: it starts it
     u16 console_port = 0;  ///< I/O base of a 16550 of its own for its console; 0: it shares the hypervisor's
-    u16 console_irq = 0;   ///< the ISA interrupt of that; 0: none
+    u16 console_irq = 0;   ///< the ISA interrupt of that
     u32 reserved = 0;
 };
 

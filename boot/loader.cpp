@@ -206,9 +206,6 @@ void Loader::print_plan() const {
     static char buffer[8 * KiB];
     Text plan(buffer);
     write_plan(plan, loaded_.configuration, loaded_.plan, {.cpus = machine_.cpus, .free_memory = {}});
-    for (const GuestConfig& guest : loaded_.configuration.guests)
-        if (guest.console_port.given()) // the hypervisor does not look at it
-            plan << "warning: guest " << guest.name.value << ": 'console-port' has no effect in this version\n";
     firmware_.console.print(plan.view());
 }
 

@@ -39,13 +39,25 @@ BULKHEAD_INIT Result<NmiPin> find_masked(const drivers::IsaInterrupt& interrupt)
     return found;
 }
 
+BULKHEAD_INIT u32 pin_bit(u32 isa_irq) {
+    const u32 gsi = drivers::find_isa_interrupt(isa_irq, handed(machine.boot.overrides)).gsi;
+    return gsi < 32 ? 1u << gsi : 0;
+}
+
+/// The interrupts of consoles, a bit each.
+BULKHEAD_INIT u32 console_pins() {
+    u32 pins = pin_bit(machine.boot.console_irq);
+    for (const Guest& guest : machine.guests)
+        pins |= guest.port.present ? pin_bit(guest.info->console_irq) : 0;
+    return pins;
+}
+
 BULKHEAD_INIT Result<NmiPin> start_hpet() {
     if (machine.boot.acpi.hpet.value == 0)
         return fail("HPET: ACPI tells of none");
     pit.stop(); // its pin may be the one that the HPET takes
     hpet_registers = arch::DeviceRegisters(machine.boot.acpi.hpet);
-    const u32 console_gsi = drivers::find_isa_interrupt(machine.boot.console_irq, handed(machine.boot.overrides)).gsi;
-    const Result<u32> gsi = hpet.start(~(console_gsi < 32 ? 1u << console_gsi : 0));
+    const Result<u32> gsi = hpet.start(~console_pins());
     return gsi ? find_masked({.gsi = *gsi}) : std::unexpected(gsi.error());
 }
 

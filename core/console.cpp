@@ -16,9 +16,7 @@ namespace bulkhead::console {
 
 namespace {
 
-constinit arch::CpuPorts ports;
-constinit drivers::SerialPort<arch::CpuPorts> serial(ports, 0);
-constinit bool present = false;
+constinit ConsolePort shared;
 
 constinit Spinlock log_lock; // of lines of the hypervisor's own: short, rare, and never while a guest waits for input
 constinit ConsoleOutput log_ring BULKHEAD_GUARDED_BY(log_lock);
@@ -29,14 +27,11 @@ constinit std::array<char, 8192> log_memory BULKHEAD_GUARDED_BY(log_lock){};
 constinit u32 log_written BULKHEAD_GUARDED_BY(log_lock) = 0;
 
 constinit ConsoleMux mux; // the service CPU's alone
-constinit std::optional<char> unsent;
 constinit std::atomic<bool> serving{false};
-/// Whether the service CPU has said that it found all rings empty: who fills one then sends it an NMI.
-constinit std::atomic<bool> idle{false};
 
 void write_now(std::string_view text) {
     for (const char c : text)
-        serial.put(c);
+        shared.uart.put(c);
 }
 
 void remember(std::string_view text) BULKHEAD_REQUIRES(log_lock) {
@@ -51,14 +46,14 @@ void print_help() {
           "Ctrl-] again: the character itself");
 }
 
-void on_key(char key) {
-    const ConsoleAction action = mux.type(static_cast<u8>(key));
+void on_key(const ConsolePort& port, u8 key) {
+    const ConsoleAction action = port.output == nullptr ? mux.type(key) : mux.put(port.source, key);
     switch (action.kind) {
     case ConsoleAction::Kind::None:
         return;
     case ConsoleAction::Kind::Typed:
         if (action.source == machine.guests.size())
-            return monitor::type(static_cast<u8>(key));
+            return monitor::type(key);
         if (action.dropped != 0)
             Log() << "guest " << machine.guests[action.source].name << ": (" << action.dropped
                   << " typed bytes dropped)";
@@ -72,31 +67,69 @@ void on_key(char key) {
     }
 }
 
+std::optional<u8> next(ConsolePort& port) { return port.output == nullptr ? mux.next() : port.output->pop(); }
+
 /// Sends what the UART has room for. False when there is nothing more to send.
-bool transmit() {
+bool transmit(ConsolePort& port) {
     for (;;) {
-        if (!unsent)
-            if (const std::optional<u8> byte = mux.next())
-                unsent = static_cast<char>(*byte);
-        if (!unsent)
+        if (!port.unsent)
+            port.unsent = next(port);
+        if (!port.unsent)
             return false;
-        if (serial.transmit({&*unsent, 1}) == 0)
+        const char byte = static_cast<char>(*port.unsent);
+        if (port.uart.transmit({&byte, 1}) == 0)
             return true;
-        unsent.reset();
+        port.unsent.reset();
     }
+}
+
+[[gnu::noinline]] void serve(ConsolePort& port) {
+    port.uart.drain([&](char key) { on_key(port, static_cast<u8>(key)); }); // no pointer: no indirect branch
+    for (;;) {
+        port.idle.store(false);
+        if (transmit(port)) {
+            port.uart.set_interrupts(true, true); // the next NMI comes when there is room
+            return;
+        }
+        port.idle.store(true);
+        // Who filled a ring before that store saw "busy" and sent no NMI: look again.
+        if (port.output == nullptr ? !mux.has_input() : port.output->empty())
+            break;
+    }
+    port.uart.set_interrupts(true, false);
+}
+
+void wake(ConsolePort& port) {
+    if (serving.load(std::memory_order_relaxed) && port.idle.exchange(false))
+        kick(machine.cores[machine.service_cpu], request_serve);
+}
+
+[[gnu::noinline]] void flush(ConsolePort& port) {
+    while (const std::optional<u8> byte = port.unsent ? port.unsent : next(port)) {
+        port.unsent.reset();
+        port.uart.put(static_cast<char>(*byte));
+    }
+}
+
+template <class Do> void for_each_port(Do action) {
+    if (shared.present)
+        action(shared);
+    for (Guest& guest : machine.guests)
+        if (guest.port.present)
+            action(guest.port);
 }
 
 } // namespace
 
-BULKHEAD_INIT void start(u16 port, u32 baud) {
-    if (port == 0)
-        return;
-    serial = drivers::SerialPort<arch::CpuPorts>(ports, port);
-    present = serial.init(baud).has_value();
+BULKHEAD_INIT Result<void> open(ConsolePort& port, u16 base, u32 baud) {
+    port.uart = drivers::SerialPort<arch::CpuPorts>(ConsolePort::ports, base);
+    return port.uart.init(baud);
 }
 
+BULKHEAD_INIT void start(u16 port, u32 baud) { shared.present = port != 0 && open(shared, port, baud).has_value(); }
+
 void print(std::string_view line) {
-    if (!present)
+    if (!shared.present)
         return;
     {
         const LockGuard lock(log_lock, lock_owner());
@@ -112,7 +145,7 @@ void print(std::string_view line) {
         log_writer.put(log_ring, line);
         log_writer.put(log_ring, "\n");
     }
-    wake();
+    wake(shared);
 }
 
 BULKHEAD_INIT void start_service(std::span<ConsoleSource> sources) {
@@ -121,41 +154,18 @@ BULKHEAD_INIT void start_service(std::span<ConsoleSource> sources) {
         mux = ConsoleMux(sources, log_ring);
         serving.store(true);
     }
-    if (present)
-        serial.set_interrupts(true, false);
     serve();
 }
 
 void serve() {
-    if (!present || !serving.load())
-        return;
-    serial.drain([](char key) { on_key(key); }); // no pointer: no indirect branch after an exit
-    for (;;) {
-        idle.store(false);
-        if (transmit()) {
-            serial.set_interrupts(true, true); // the next NMI comes when there is room
-            return;
-        }
-        idle.store(true);
-        // Who filled a ring before that store saw "busy" and sent no NMI: look again.
-        if (!mux.has_input())
-            break;
-    }
-    serial.set_interrupts(true, false);
+    if (serving.load())
+        for_each_port([](ConsolePort& port) { serve(port); });
 }
 
-void wake() {
-    if (serving.load(std::memory_order_relaxed) && idle.exchange(false))
-        kick(machine.cores[machine.service_cpu], request_serve);
-}
+void wake(Guest& guest) { wake(guest.port.present ? guest.port : shared); }
 
 void flush() {
-    if (!present)
-        return;
-    while (const std::optional<u8> byte = unsent ? std::optional(static_cast<u8>(*unsent)) : mux.next()) {
-        unsent.reset();
-        serial.put(static_cast<char>(*byte));
-    }
+    for_each_port([](ConsolePort& port) { flush(port); });
 }
 
 void repeat_log(ConsoleWriter& writer, ConsoleOutput& ring) {
@@ -165,6 +175,8 @@ void repeat_log(ConsoleWriter& writer, ConsoleOutput& ring) {
 }
 
 void set_focus(u32 source) {
+    if (machine.console_sources[source].apart)
+        return Log() << "guest " << machine.guests[source].name << " has a serial port of its own", void();
     mux.set_focus(source);
     if (source < machine.guests.size())
         Log() << "typing goes to guest " << machine.guests[source].name;
@@ -176,7 +188,7 @@ bool holds_lock() { return log_lock.is_held_by(lock_owner()); }
 
 void emergency(std::string_view line) {
     journal.add(line);
-    if (!present)
+    if (!shared.present)
         return;
     write_now("\r\nbulkhead: ");
     write_now(line);

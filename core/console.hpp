@@ -3,33 +3,40 @@
 #pragma once
 
 #include "base/text.hpp"
-#include "core/console_mux.hpp"
+#include "core/console_port.hpp"
 
 namespace bulkhead {
 
+struct Guest;
+
 /// The hypervisor's console: the physical UART. While booting, a line goes out at once. Once service starts, a line
 /// goes into a ring, and the service CPU brings rings and guests' consoles to the wire, without anybody waiting for it.
+/// A guest may have a UART of its own, served likewise.
 namespace console {
 
 /// `port`: I/O base of a 16550, 0 for none. `baud`: 0 leaves the line as the firmware set it.
 void start(u16 port, u32 baud);
 
+/// The 16550 at `base` becomes `port`, with `baud` as above; it is not served before it is present, too. Errors:
+/// drivers::SerialPort::init()'s.
+Result<void> open(ConsolePort& port, u16 base, u32 baud);
+
 /// One line, without its end; "bulkhead: " comes before it. Any CPU.
 void print(std::string_view line);
 
-/// From now on this CPU serves the console. The UART interrupts it by NMI.
+/// From now on this CPU serves the consoles. Their UARTs interrupt it by NMI.
 void start_service(std::span<ConsoleSource> sources);
 
 /// On the service CPU: takes what was typed and sends what can be sent. Never waits.
 void serve();
 
-/// Tells the service CPU that a ring has something. Any CPU.
-void wake();
+/// Tells the service CPU that the guest's ring has something. Any CPU.
+void wake(Guest& guest);
 
 /// On the service CPU: the lines that were printed last, as much as is kept of them, into another ring.
 void repeat_log(ConsoleWriter& writer, ConsoleOutput& ring);
 
-/// On the service CPU: typing goes to that source.
+/// On the service CPU: typing goes to that source, unless it has a port of its own.
 void set_focus(u32 source);
 
 /// For a CPU that will not return: brings everything out, waiting for the wire. Only when nothing else may run.

@@ -32,6 +32,11 @@ void ConsoleWriter::put(ConsoleOutput& ring, std::string_view text) {
     last_ = text.back();
 }
 
+ConsoleMux::ConsoleMux(std::span<ConsoleSource> sources, ConsoleOutput& log) : sources_(sources), log_(&log) {
+    while (focus_ < sources.size() && sources[focus_].apart)
+        ++focus_;
+}
+
 std::optional<u8> ConsoleMux::next() {
     if (staged_sent_ == staged_.size()) {
         staged_.clear();
@@ -47,7 +52,7 @@ bool ConsoleMux::has_input() const {
     if (log_ != nullptr && !log_->empty())
         return true;
     for (const ConsoleSource& source : sources_)
-        if (!source.output->empty())
+        if (!source.apart && !source.output->empty())
             return true;
     return false;
 }
@@ -81,7 +86,7 @@ bool ConsoleMux::stage_log() {
 
 bool ConsoleMux::stage_complete_line(u32 index) {
     ConsoleSource& source = sources_[index];
-    if (!source.line_complete)
+    if (!source.line_complete && !source.apart)
         pull(*source.output, source.line, source.line_complete, source.line_wrapped);
     if (!source.line_complete)
         return false;
@@ -157,27 +162,32 @@ ConsoleAction ConsoleMux::type(u8 byte) {
         escaped_ = false;
         const u32 count = static_cast<u32>(sources_.size());
         u32 wanted = byte <= '9' ? u32{byte} - '1' : count; // what is below '1' becomes a large number
-        if (byte == 'n')
-            wanted = focus_ + 1 < count ? focus_ + 1 : 0;
-        if (byte == 'p')
-            wanted = (focus_ == 0 ? count : focus_) - 1;
         if (byte == 'm')
             wanted = count - 1;
+        if ((byte == 'n' || byte == 'p') && focus_ < count) {
+            wanted = focus_;
+            do
+                wanted = (wanted + (byte == 'n' ? 1 : count - 1)) % count;
+            while (sources_[wanted].apart);
+        }
         if (wanted < count) {
-            focus_ = wanted;
-            return {Kind::Focus, focus_, 0};
+            if (!sources_[wanted].apart)
+                focus_ = wanted;
+            return {Kind::Focus, wanted, 0};
         }
         return {byte == 's' ? Kind::Statistics : Kind::Help, 0, 0};
     }
     escaped_ = false;
-    if (focus_ >= sources_.size())
-        return {};
-    ConsoleSource& source = sources_[focus_];
+    return focus_ < sources_.size() ? put(focus_, byte) : ConsoleAction();
+}
+
+ConsoleAction ConsoleMux::put(u32 index, u8 byte) {
+    ConsoleSource& source = sources_[index];
     if (!source.input->push(byte)) {
         ++source.untaken;
         return {};
     }
-    return {Kind::Typed, focus_, std::exchange(source.untaken, 0)};
+    return {ConsoleAction::Kind::Typed, index, std::exchange(source.untaken, 0)};
 }
 
 } // namespace bulkhead

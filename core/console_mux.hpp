@@ -36,6 +36,7 @@ struct ConsoleSource {
     std::string_view name;
     ConsoleOutput* output = nullptr;
     ConsoleInput* input = nullptr;
+    bool apart = false; ///< it has a port of its own: what it prints is not ours, and nobody types into it here
     ConsoleLine line{}; ///< of the guest, not yet printed
     bool line_complete = false;
     bool line_wrapped = false; ///< the line before ended because it was full: its newline is still to come
@@ -46,7 +47,7 @@ struct ConsoleSource {
 /// What a typed byte asked for.
 struct ConsoleAction {
     enum class Kind : u8 { None, Typed, Focus, Statistics, Help } kind = Kind::None;
-    u32 source = 0;  ///< Typed, Focus: whose
+    u32 source = 0;  ///< Typed, Focus: whose; of Focus, also one apart, on which it is not then
     u32 dropped = 0; ///< Typed: bytes that were typed before this one and found no room
 };
 
@@ -60,7 +61,8 @@ public:
     static constexpr std::string_view own_name = "bulkhead";
 
     ConsoleMux() = default;
-    ConsoleMux(std::span<ConsoleSource> sources, ConsoleOutput& log) : sources_(sources), log_(&log) {}
+    /// The focus is on the first source that is not apart.
+    ConsoleMux(std::span<ConsoleSource> sources, ConsoleOutput& log);
 
     /// The next byte for the wire, if there is any.
     [[nodiscard]] std::optional<u8> next();
@@ -68,6 +70,8 @@ public:
     [[nodiscard]] bool has_input() const;
     /// A byte from the wire.
     ConsoleAction type(u8 byte);
+    /// A byte for that source, wherever it comes from: Typed or None.
+    ConsoleAction put(u32 index, u8 byte);
     [[nodiscard]] u32 focus() const { return focus_; }
     void set_focus(u32 source) { focus_ = source; }
 

@@ -9,7 +9,7 @@
 
 #include "base/spinlock.hpp"
 #include "boot/boot_info.hpp"
-#include "core/console_mux.hpp"
+#include "core/console_port.hpp"
 #include "core/guest_memory.hpp"
 #include "core/restart_policy.hpp"
 #include "core/vm_exit.hpp"
@@ -106,6 +106,7 @@ struct Guest {
 
     ConsoleOutput output;
     ConsoleInput input;
+    ConsolePort port; ///< its own, if it is present
     ConsoleWriter output_writer BULKHEAD_GUARDED_BY(devices_lock);
 
     std::atomic<bool> eoi_exits{false}; ///< the vCPUs' EOIs are to exit: the I/O APIC wants them

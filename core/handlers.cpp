@@ -52,7 +52,7 @@ void deliver_messages(Guest& guest) BULKHEAD_REQUIRES(guest.devices_lock) {
 void put_output(Guest& guest, u8 byte) BULKHEAD_REQUIRES(guest.devices_lock) {
     const char c = static_cast<char>(byte);
     guest.output_writer.put(guest.output, {&c, 1});
-    console::wake();
+    console::wake(guest);
 }
 
 u8 read_byte(Guest& guest, u16 port) BULKHEAD_REQUIRES(guest.devices_lock) {

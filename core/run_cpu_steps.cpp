@@ -57,6 +57,7 @@ BULKHEAD_INIT void wait_for_go(Cpu& cpu) {
             while (core.present && !core.ready.load())
                 arch::pause();
         announce_start();
+        open_guest_ports();
         if (cpu.index == machine.service_cpu)
             start_service();
         machine.go.store(true);

@@ -18,11 +18,10 @@ namespace {
 
 constinit Spinlock io_apic_lock; // of all: console and clock, and an index that selects the register
 
-/// The UART's interrupt becomes an edge NMI of the service CPU: it costs nothing until a key is pressed.
-BULKHEAD_INIT Result<void> route_uart(u32 apic_id) {
-    const Result<NmiPin> pin =
-        find_nmi_pin(drivers::find_isa_interrupt(machine.boot.console_irq, handed(machine.boot.overrides)));
-    return pin ? route_nmi(*pin, apic_id) : std::unexpected(pin.error());
+/// A UART's interrupt becomes an edge NMI of the service CPU: it costs nothing until a key is pressed.
+BULKHEAD_INIT Result<void> route_uart(u32 irq) {
+    const Result<NmiPin> pin = find_nmi_pin(drivers::find_isa_interrupt(irq, handed(machine.boot.overrides)));
+    return pin ? route_nmi(*pin, machine.cores[machine.service_cpu].apic_id) : std::unexpected(pin.error());
 }
 
 } // namespace
@@ -56,11 +55,32 @@ BULKHEAD_INIT u32 choose_service_cpu() {
     return machine.guests.empty() ? 0 : machine.guests[0].vcpus[0]->cpu;
 }
 
+BULKHEAD_INIT void open_guest_ports() {
+    for (u32 i = 0; i < machine.guests.size(); ++i) {
+        Guest& guest = machine.guests[i];
+        const GuestInfo& info = *guest.info;
+        if (info.console_port == 0)
+            continue;
+        Result<void> opened = console::open(guest.port, info.console_port, machine.boot.console_baud);
+        if (opened)
+            opened = route_uart(info.console_irq);
+        if (!opened) {
+            Log() << "guest " << guest.name << ": console-port " << Hex{info.console_port} << ": "
+                  << opened.error().what << " (" << Hex{opened.error().value} << "): it shares the hypervisor's port";
+            continue;
+        }
+        guest.port.output = &guest.output;
+        guest.port.source = i;
+        guest.port.present = machine.console_sources[i].apart = true;
+        Log() << "guest " << guest.name << ": its console is the port " << Hex{info.console_port} << ", interrupt "
+              << info.console_irq;
+    }
+}
+
 BULKHEAD_INIT void start_service() {
     start_clock();
-    if (machine.boot.console_port == 0)
-        return;
-    if (const Result<void> routed = route_uart(this_cpu().apic_id); !routed)
+    const Result<void> routed = machine.boot.console_port == 0 ? Result<void>() : route_uart(machine.boot.console_irq);
+    if (!routed)
         Log() << "typed input does not work: " << routed.error().what << " (" << routed.error().value << ")";
     console::start_service(machine.console_sources);
 }

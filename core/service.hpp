@@ -11,7 +11,11 @@ namespace bulkhead {
 /// guest's first. Guests that share the machine fully lose a little of that core.
 u32 choose_service_cpu();
 
-/// On the service CPU, once all is built: from here on the console is served by interrupts, and the clock runs.
+/// Before any guest runs: each guest gets the serial port that the configuration gives it. Where that does not work a
+/// line says why, and the guest shares the hypervisor's.
+void open_guest_ports();
+
+/// On the service CPU, once all is built: from here on the consoles are served by interrupts, and the clock runs.
 void start_service();
 
 /// A pin of an I/O APIC whose edges are NMIs of ours.

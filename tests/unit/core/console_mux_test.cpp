@@ -159,6 +159,47 @@ TEST_CASE("console: the escape key and n or p move the focus to the next or the 
     }
 }
 
+TEST_CASE("console: of a guest with a port of its own nothing is seen, and nobody types into it") {
+    Consoles c;
+    c.sources[0].apart = true;
+    c.mux = ConsoleMux(c.sources, c.log);
+    CHECK(c.mux.focus() == 1); // the first that is not apart
+    c.print(0, "apart\nprompt> ");
+    CHECK_FALSE(c.mux.has_input());
+    CHECK(c.wire().empty());
+    CHECK(c.outputs[0].size() == 14); // its port takes that
+    c.print(1, "shared\n");
+    CHECK(c.wire() == "[beta] shared\r\n");
+
+    const ConsoleAction action = c.command('1'); // who asked for it is told, and the focus stays
+    CHECK(action.kind == Kind::Focus);
+    CHECK(action.source == 0);
+    CHECK(c.mux.focus() == 1);
+    CHECK(c.mux.type('x').source == 1);
+    for (const u32 expected : {2u, 1u, 2u})
+        CHECK(c.command('n').source == expected);
+    for (const u32 expected : {1u, 2u, 1u})
+        CHECK(c.command('p').source == expected);
+    CHECK(c.typed(0).empty());
+
+    // What comes from its port.
+    CHECK(c.mux.put(0, ConsoleMux::escape).kind == Kind::Typed);
+    CHECK(c.mux.put(0, '1').source == 0);
+    CHECK(c.typed(0) == "\x1d"
+                        "1");
+    while (c.inputs[0].push('.'))
+        continue;
+    CHECK(c.mux.put(0, 'a').kind == Kind::None);
+    CHECK(c.typed(0).size() == 256);
+    CHECK(c.mux.put(0, 'b').dropped == 1);
+
+    c.sources[1].apart = c.sources[2].apart = true;
+    c.mux = ConsoleMux(c.sources, c.log);
+    CHECK(c.mux.type('a').kind == Kind::None);
+    for (const u8 byte : {u8{'n'}, u8{'p'}})
+        CHECK(c.command(byte).kind == Kind::Help);
+}
+
 TEST_CASE("console: of 64 guests each can be typed into") {
     static std::array<ConsoleInput, 64> inputs;
     static std::array<ConsoleOutput, 64> outputs;
