@@ -52,6 +52,45 @@ Boot properties_of_devices() {
     return boot;
 }
 
+/// The same guest twice, once with a serial port of its own.
+Boot own_port() {
+    const Guest own{.name = "own", .kernel = "echo", .more = "console-port = 0x2f8"};
+    const Guest sharing{.name = "sharing", .kernel = "echo"};
+    Boot boot = boot_of("own-port", {own, sharing}, images_of({"echo"}));
+    boot.options.guest_ports = {{.guest = "own", .port = 0x2f8, .irq = 3}};
+    boot.typing = {{"^echo: type a line", "a line for COM2\r", "own"},
+                   // As much at once as a 16550 keeps.
+                   {"^\\[sharing\\] echo: type a line", "\x1d\x31\x1dm"},
+                   {"typing goes to the monitor", "console own\r"},
+                   {"^\\[monitor\\] console own", "console sharing\r"},
+                   {"typing goes to guest sharing", "a line for COM1\r"}};
+    boot.cases = {{"its lines are there, as they are",
+                   {lines_in_order({"^echo: type a line$", "^PASS echo: got \"a line for COM2\"$"}),
+                    never("^\\[own\\]|sharing\\]|bulkhead: guest \\w+ is off|COM1")},
+                   everywhere,
+                   "own"},
+                  {"all others' are on the shared port",
+                   {line("^bulkhead: guest own: its console is the port 0x2f8, interrupt 3$"),
+                    line("^\\[sharing\\] PASS echo: got \"a line for COM1\"$"), line(is_off("own", "powered off")),
+                    line(is_off("sharing", "powered off")), never("\\[own\\]|COM2|dropped")}},
+                  {"nobody types into it on the shared port",
+                   {lines_in_order({"guest own has a serial port of its own", "typing goes to the monitor",
+                                    "guest own has a serial port of its own", "typing goes to guest sharing"}),
+                    never("typing goes to guest own")}}};
+    return also_on_bochs_amd(boot);
+}
+
+/// The machine does not have the serial port that a guest is to have for itself.
+Boot absent_port() {
+    Boot boot = boot_of("absent-port", {{.name = "hello", .kernel = "hello", .more = "console-port = 0x2f8"}},
+                        images_of({"hello"}));
+    boot.cases = {passes("hello"),
+                  {"it shares the hypervisor's, which says why",
+                   {line("^bulkhead: guest hello: console-port 0x2f8: .*no 16550 answers.*: it shares the "
+                         "hypervisor's port$")}}};
+    return boot;
+}
+
 /// `guest` fails there, and only in the checks that begin with one of `checks` (a regex): so many of them.
 Case fails_on(tools::MachineKind machine, const std::string& guest, const std::string& checks, unsigned failures) {
     const std::string failed = "^\\[" + guest + "\\] FAIL " + guest + ": ";
@@ -247,6 +286,8 @@ Boot needless_intercept() {
 
 std::vector<Boot> own_guest_boots() {
     return {also_on_bochs_amd(properties_of_devices()),
+            own_port(),
+            absent_port(),
             properties_of_cpu(),
             x2apic(),
             xapic(),
