@@ -21,7 +21,8 @@ unsigned long long number_in(const std::vector<std::string>& lines, const std::s
 BootCost read_boot_cost(const std::vector<std::string>& lines, unsigned guests, unsigned vcpus) {
     return {.guests = guests,
             .vcpus = vcpus,
-            .instructions = number_in(lines, "^bulkhead: boot: .*, all else (\\d+)"),
+            .instructions = number_in(lines, "^bulkhead: boot: .*, zeroing and copying (\\d+)") +
+                            number_in(lines, "^bulkhead: boot: .*, all else (\\d+)"),
             .kept_kib = number_in(lines, "^bulkhead: memory kept: (\\d+) KiB"),
             .stage_two_kib = number_in(lines, "^bulkhead: memory kept: .*second-stage tables: (\\d+) KiB")};
 }

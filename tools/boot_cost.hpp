@@ -11,7 +11,7 @@ namespace bulkhead::tools {
 struct BootCost {
     unsigned guests = 0;
     unsigned vcpus = 0;
-    unsigned long long instructions = 0; ///< "all else": without firmware, copying, zeroing, hashing and hardware waits
+    unsigned long long instructions = 0; ///< zeroing, copying and "all else": without firmware, hashing, hardware waits
     unsigned long long kept_kib = 0;     ///< memory of the hypervisor's
     unsigned long long stage_two_kib = 0; ///< second-stage tables
 };
