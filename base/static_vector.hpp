@@ -23,11 +23,6 @@ public:
         if (size_ > 0)
             --size_;
     }
-    constexpr void erase(std::size_t index) {
-        for (std::size_t i = index; i + 1 < size_; ++i)
-            items_[i] = items_[i + 1];
-        pop_back();
-    }
     constexpr void clear() { size_ = 0; }
 
     [[nodiscard]] constexpr std::size_t size() const { return size_; }

@@ -42,7 +42,6 @@ public:
             return std::nullopt;
         return read_unchecked<T>(address.value);
     }
-    [[nodiscard]] std::optional<u64> read_u64(GuestPhysical address) const { return read<u64>(address); }
 
     /// The same for an address that contains() or is_common() has just accepted, for all bytes of T.
     template <class T> [[nodiscard]] T read_unchecked(u64 address) const {
@@ -64,12 +63,6 @@ public:
         for (u64 i = 0; i < to.size(); ++i)
             to[i] = read_unchecked<u8>(from.value + i);
         return true;
-    }
-    [[nodiscard]] bool copy_in(GuestPhysical to, std::span<const u8> from) const {
-        const std::span<u8> target = ram(to, from.size());
-        for (u64 i = 0; i < target.size(); ++i)
-            target[i] = from[i];
-        return target.size() == from.size();
     }
 
     /// The bytes themselves, for bulk copies whose content is not looked at; empty unless all of it is RAM.

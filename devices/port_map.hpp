@@ -63,7 +63,4 @@ inline constexpr PortTable port_table = make_port_table();
     return detail::port_table.devices[256u * detail::port_table.block_of[port >> 8] + (port & 0xff)];
 }
 
-/// What an absent port reads as, for an access of 1, 2 or 4 bytes.
-[[nodiscard]] constexpr u32 absent_port_value(u32 size) { return 0xffff'ffffu >> (8 * (4 - size)); }
-
 } // namespace bulkhead

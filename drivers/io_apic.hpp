@@ -63,7 +63,6 @@ public:
 
     /// Errors: no such pin.
     [[nodiscard]] Result<void> mask(u32 pin);
-    void mask_all();
 
 private:
     static constexpr u32 index_offset = 0x00;
@@ -104,12 +103,6 @@ template <MmioAccess Mmio> Result<void> IoApic<Mmio>::mask(u32 pin) {
         return fail("I/O APIC: it has no such pin", pin);
     write(low(pin), static_cast<u32>(RedirectionEntry::Mask::mask));
     return {};
-}
-
-template <MmioAccess Mmio> void IoApic<Mmio>::mask_all() {
-    const u32 count = pins();
-    for (u32 pin = 0; pin < count; ++pin)
-        write(low(pin), static_cast<u32>(RedirectionEntry::Mask::mask));
 }
 
 } // namespace bulkhead::drivers

@@ -22,19 +22,8 @@ public:
     /// Errors: no frame asked for, bad alignment, pool exhausted, sealed. None changes the allocator.
     [[nodiscard]] Result<HostPhysical> allocate(u64 frames = 1, u64 alignment = page_size);
 
-    /// The same, written with zeros through `access`.
-    template <PhysicalAccess Access>
-    [[nodiscard]] Result<HostPhysical> allocate_zeroed(Access& access, u64 frames = 1, u64 alignment = page_size) {
-        const Result<HostPhysical> start = allocate(frames, alignment);
-        if (start)
-            for (u64 offset = 0; offset < frames * page_size; offset += sizeof(u64))
-                access.write(*start + offset, 0);
-        return start;
-    }
-
     /// From here on every allocation fails.
     void seal() { sealed_ = true; }
-    [[nodiscard]] bool sealed() const { return sealed_; }
 
     /// Bytes handed out, with what alignment skipped.
     [[nodiscard]] u64 used() const { return next_ - start_; }

@@ -87,7 +87,6 @@ BULKHEAD_INIT Result<Capabilities> Backend::detect() {
     CapabilityWords words;
     words.max_extended_leaf = arch::cpuid(0x80000000).eax;
     words.extended_ecx = arch::cpuid(0x80000001).ecx;
-    words.basic_ecx = arch::cpuid(1).ecx;
     if (words.max_extended_leaf >= 0x8000000a && (words.extended_ecx & 4) != 0) {
         const CpuidRegisters leaf = arch::cpuid(0x8000000a);
         words.svm_ebx = leaf.ebx;

@@ -7,7 +7,6 @@ namespace bulkhead::svm {
 namespace {
 constexpr u32 svm_leaf = 0x8000000a;
 constexpr u32 ecx_svm = 1u << 2;           // CPUID 8000_0001h ECX
-constexpr u32 ecx_x2apic = 1u << 21;       // CPUID 1 ECX
 constexpr u32 edx_nested_paging = 1u << 0; // CPUID 8000_000Ah EDX
 constexpr u32 edx_svm_lock = 1u << 2;
 constexpr u32 edx_nrip_save = 1u << 3;
@@ -36,7 +35,6 @@ Result<Capabilities> decide_capabilities(const CapabilityWords& words) {
         .decode_assists = (words.svm_edx & edx_decode_assists) != 0,
         .flush_by_asid = (words.svm_edx & edx_flush_by_asid) != 0,
         .vmcb_clean = (words.svm_edx & edx_vmcb_clean) != 0,
-        .x2apic = (words.basic_ecx & ecx_x2apic) != 0,
         .asids = words.svm_ebx,
     };
 }

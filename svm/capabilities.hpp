@@ -12,7 +12,6 @@ struct Capabilities {
     bool decode_assists = false;
     bool flush_by_asid = false;
     bool vmcb_clean = false;
-    bool x2apic = false;
     u32 asids = 0;
 };
 
@@ -20,7 +19,6 @@ struct Capabilities {
 struct CapabilityWords {
     u32 max_extended_leaf = 0; ///< CPUID 8000_0000h EAX
     u32 extended_ecx = 0;      ///< CPUID 8000_0001h ECX
-    u32 basic_ecx = 0;         ///< CPUID 1 ECX
     u32 svm_ebx = 0;           ///< CPUID 8000_000Ah EBX, EDX
     u32 svm_edx = 0;
     u64 vm_cr = 0; ///< MSR C001_0114h; read only where extended_ecx has SVM

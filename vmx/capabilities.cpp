@@ -160,7 +160,6 @@ Result<Capabilities> decide_capabilities(const CapabilityWords& words) {
     capabilities.must_unlock = !is_locked;
     capabilities.ept_1gib_pages = (words.at(IA32_VMX_EPT_VPID_CAP) & bit(17)) != 0;
     capabilities.ept_accessed_dirty = (words.at(IA32_VMX_EPT_VPID_CAP) & bit(21)) != 0;
-    capabilities.x2apic = (words.basic_ecx & bit_of(CpuFeature::X2APIC)) != 0;
     capabilities.itlb_multihit = has_itlb_multihit(words.signature, words.arch_capabilities);
     capabilities.physical_bits = static_cast<u8>(words.address_sizes);
     capabilities.linear_bits = static_cast<u8>(words.address_sizes >> 8);

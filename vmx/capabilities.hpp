@@ -24,9 +24,8 @@ struct Capabilities {
     bool must_unlock = false; ///< before VMXON, IA32_FEATURE_CONTROL is to be written: VMX outside SMX, lock
     bool ept_1gib_pages = false;
     bool ept_accessed_dirty = false; ///< EPT pointer bit 6
-    bool x2apic = false;
-    bool itlb_multihit = false; ///< large executable EPT pages let a guest raise a machine check
-    u8 physical_bits = 0;       ///< widths of addresses
+    bool itlb_multihit = false;      ///< large executable EPT pages let a guest raise a machine check
+    u8 physical_bits = 0;            ///< widths of addresses
     u8 linear_bits = 0;
     u8 preemption_timer_shift = 0; ///< the timer counts down once per 2^shift of the TSC
     // A bit of CR0 or CR4 is 1 where FIXED0 has 1, and 0 where FIXED1 has 0; CR0.PE and PG are the guest's own all the

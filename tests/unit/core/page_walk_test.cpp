@@ -78,7 +78,7 @@ TEST_CASE("guest memory: only RAM is reachable, to the byte") {
     CHECK_FALSE(memory.contains({~u64{0} - 7}, 8));
     CHECK_FALSE(GuestRam().memory().contains({4 * GiB}));
 
-    CHECK_FALSE(memory.read_u64({GuestRam::low_end - 4}));
+    CHECK_FALSE(memory.read<u64>({GuestRam::low_end - 4}));
     CHECK(memory.write<u32>({0x1001}, 0x12345678));
     CHECK(memory.read<u16>({0x1002}) == 0x3456);
     CHECK_FALSE(memory.write<u32>({0x9ffff}, 0));
@@ -86,9 +86,7 @@ TEST_CASE("guest memory: only RAM is reachable, to the byte") {
     u8 bytes[4];
     CHECK(memory.copy_out({0x1001}, bytes));
     CHECK(bytes[3] == 0x12);
-    CHECK(memory.copy_in({0x2000}, bytes));
-    CHECK(ram.get<u32>(0x2000) == 0x12345678);
-    CHECK_FALSE(memory.copy_in({0xDFFFE}, bytes));
+    CHECK_FALSE(memory.copy_out({0xDFFFE}, bytes));
 }
 
 TEST_CASE("page walk: the mode follows from the control registers") {

@@ -21,12 +21,6 @@ TEST_CASE("Port map: every port is its range's device, all others are absent") {
     CHECK(find_port_device(0x400) == PortDevice::None);
 }
 
-TEST_CASE("Port map: an absent port reads all ones of its size") {
-    CHECK(absent_port_value(1) == 0xff);
-    CHECK(absent_port_value(2) == 0xffff);
-    CHECK(absent_port_value(4) == 0xffff'ffff);
-}
-
 TEST_CASE("Power: soft off and reset are asked for by exactly one value each") {
     for (u32 port = platform::power_port; port < platform::power_port + 8u; ++port) {
         for (u32 value = 0; value < 256; ++value) {

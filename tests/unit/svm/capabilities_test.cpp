@@ -18,12 +18,8 @@ using svm::decide_capabilities;
 namespace {
 
 /// A CPU with AMD-V and everything that was ever added to it.
-constexpr CapabilityWords everything{.max_extended_leaf = 0x8000'0028,
-                                     .extended_ecx = 1u << 2,
-                                     .basic_ecx = 1u << 21,
-                                     .svm_ebx = 0x8000,
-                                     .svm_edx = 0x1fbf'bcff,
-                                     .vm_cr = 0};
+constexpr CapabilityWords everything{
+    .max_extended_leaf = 0x8000'0028, .extended_ecx = 1u << 2, .svm_ebx = 0x8000, .svm_edx = 0x1fbf'bcff, .vm_cr = 0};
 
 std::string refusal(const CapabilityWords& words) {
     const Result<Capabilities> decided = decide_capabilities(words);
@@ -32,8 +28,7 @@ std::string refusal(const CapabilityWords& words) {
 
 /// As svm::Backend::detect reads them.
 CapabilityWords words_of(CpuidSource cpuid, u64 vm_cr = 0) {
-    CapabilityWords words{
-        .max_extended_leaf = cpuid(0x8000'0000).eax, .extended_ecx = cpuid(0x8000'0001).ecx, .basic_ecx = cpuid(1).ecx};
+    CapabilityWords words{.max_extended_leaf = cpuid(0x8000'0000).eax, .extended_ecx = cpuid(0x8000'0001).ecx};
     if (words.max_extended_leaf >= 0x8000'000a && (words.extended_ecx & 4) != 0) {
         words.svm_ebx = cpuid(0x8000'000a).ebx;
         words.svm_edx = cpuid(0x8000'000a).edx;
@@ -47,19 +42,17 @@ CapabilityWords words_of(CpuidSource cpuid, u64 vm_cr = 0) {
 TEST_CASE("SVM capabilities: a CPU that has everything") {
     const Result<Capabilities> all = decide_capabilities(everything);
     REQUIRE(all.has_value());
-    CHECK((all->nrip_save && all->decode_assists && all->flush_by_asid && all->vmcb_clean && all->x2apic));
+    CHECK((all->nrip_save && all->decode_assists && all->flush_by_asid && all->vmcb_clean));
     CHECK(all->asids == 0x8000);
 }
 
 TEST_CASE("SVM capabilities: nested paging and three ASIDs are enough") {
     CapabilityWords words = everything;
-    words.basic_ecx = 0;
     words.svm_edx = 1; // QEMU's TCG has little more
     words.svm_ebx = 3;
     const Result<Capabilities> least = decide_capabilities(words);
     REQUIRE(least.has_value());
     CHECK_FALSE((least->nrip_save || least->decode_assists || least->flush_by_asid || least->vmcb_clean));
-    CHECK_FALSE(least->x2apic);
     CHECK(least->asids == 3);
 }
 
@@ -114,7 +107,7 @@ TEST_CASE("SVM capabilities: CPUs made up for the tests") {
     auto old = test::own_recording("amd_old.txt");
     const Result<Capabilities> of_old = decide_capabilities(words_of(old));
     REQUIRE(of_old.has_value());
-    CHECK((of_old->nrip_save && !of_old->decode_assists && !of_old->x2apic));
+    CHECK((of_old->nrip_save && !of_old->decode_assists));
     for (const char* name : {"amd_no_svm.txt", "intel_client.txt", "intel_no_vmx.txt", "other_vendor.txt"}) {
         INFO(name);
         auto host = test::own_recording(name);
