@@ -84,7 +84,8 @@ bool transmit(ConsolePort& port) {
 }
 
 [[gnu::noinline]] void serve(ConsolePort& port) {
-    port.uart.drain([&](char key) { on_key(port, static_cast<u8>(key)); }); // no pointer: no indirect branch
+    if (port.uart.drain([&](char key) { on_key(port, static_cast<u8>(key)); })) // no pointer: no indirect branch
+        Log() << "typed bytes were lost: they came faster than they were taken";
     for (;;) {
         port.idle.store(false);
         if (transmit(port)) {

@@ -32,8 +32,8 @@ public:
     std::size_t transmit(std::string_view bytes);
 
     /// Takes what has come in, calling sink(char) for each byte, until the UART has no interrupt pending: its line is
-    /// an edge at the I/O APIC, so that one left pending would be the last. Returns whether the transmitter said that
-    /// it is empty.
+    /// an edge at the I/O APIC, so that one left pending would be the last. Returns whether the UART lost bytes, since
+    /// its FIFO was full.
     template <class Sink> bool drain(Sink sink);
 
     /// Which events pull the interrupt line: a byte received, the transmitter empty.
@@ -65,6 +65,7 @@ private:
     using DLAB = BitField<7>;
     // LSR
     using DR = BitField<0>;
+    using OE = BitField<1>;
     using BI = BitField<4>;
     using THRE = BitField<5>;
 
@@ -77,7 +78,7 @@ private:
 
     u8 in(Register r) { return ports_->in8(static_cast<u16>(base_ + r)); }
     void out(Register r, u8 value) { ports_->out8(static_cast<u16>(base_ + r), value); }
-    template <class Sink> void receive(Sink& sink);
+    template <class Sink> bool receive(Sink& sink);
 
     Ports* ports_;
     u16 base_;
@@ -126,33 +127,34 @@ template <PortAccess Ports> std::size_t SerialPort<Ports>::transmit(std::string_
     return now.size();
 }
 
-template <PortAccess Ports> template <class Sink> void SerialPort<Ports>::receive(Sink& sink) {
+template <PortAccess Ports> template <class Sink> bool SerialPort<Ports>::receive(Sink& sink) {
+    bool lost = false;
     for (unsigned i = 0; i < longest_drain; ++i) {
         const u8 status = in(LSR);
+        lost = lost || OE::in(status) != 0;
         if (DR::in(status) == 0)
-            return;
+            break;
         const char byte = static_cast<char>(in(RBR));
         if (BI::in(status) == 0) // a break puts a zero into the FIFO that nobody typed
             sink(byte);
     }
+    return lost;
 }
 
 template <PortAccess Ports> template <class Sink> bool SerialPort<Ports>::drain(Sink sink) {
-    bool transmitter_empty = false;
+    bool lost = false;
     for (unsigned i = 0; i < longest_drain; ++i) {
         const u8 iir = in(IIR);
         if (NotPending::in(iir) != 0)
-            return transmitter_empty;
+            return lost;
         switch (InterruptId::in(iir)) { // PC16550D table IV
         case 0:
             in(MSR);
             break;
-        case 1: // reading IIR has cleared it
-            transmitter_empty = true;
+        case 1: // the transmitter is empty: reading IIR has cleared it
             break;
         default: // line status, data available, time-out; what is reserved is treated alike
-            receive(sink);
-            in(LSR);
+            lost = receive(sink) || lost;
             break;
         }
     }
@@ -160,7 +162,7 @@ template <PortAccess Ports> template <class Sink> bool SerialPort<Ports>::drain(
     const u8 enabled = in(IER);
     out(IER, 0);
     out(IER, enabled);
-    return transmitter_empty;
+    return lost;
 }
 
 template <PortAccess Ports> void SerialPort<Ports>::set_interrupts(bool receive, bool transmit) {

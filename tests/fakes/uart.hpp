@@ -4,6 +4,7 @@
 
 #include <deque>
 #include <string>
+#include <utility>
 
 #include "base/hardware.hpp"
 
@@ -26,7 +27,10 @@ public:
 
     bool line() const { return (identification() & 1) == 0; }
     void receive(char byte, bool is_break = false) {
-        incoming.push_back({byte, is_break});
+        if (incoming.size() == (has_fifo ? 16 : 1))
+            overrun_ = true;
+        else
+            incoming.push_back({byte, is_break});
         update();
     }
     void transmitted() {
@@ -75,7 +79,8 @@ private:
         case base + 3:
             return lcr;
         case base + 5:
-            return static_cast<u8>((in_fifo == 0 ? 0x60 : 0) | (incoming.empty() ? 0 : 1) |
+            return static_cast<u8>((std::exchange(overrun_, false) ? 2 : 0) | (in_fifo == 0 ? 0x60 : 0) |
+                                   (incoming.empty() ? 0 : 1) |
                                    (!incoming.empty() && incoming.front().second ? 0x10 : 0));
         case base + 6:
             return 0;
@@ -134,6 +139,7 @@ private:
     }
 
     bool thre_pending_ = false;
+    bool overrun_ = false;
     bool was_ = false;
 };
 static_assert(PortAccess<Uart>);
