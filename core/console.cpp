@@ -72,14 +72,18 @@ std::optional<u8> next(ConsolePort& port) { return port.output == nullptr ? mux.
 /// Sends what the UART has room for. False when there is nothing more to send.
 bool transmit(ConsolePort& port) {
     for (;;) {
-        if (!port.unsent)
-            port.unsent = next(port);
-        if (!port.unsent)
-            return false;
-        const char byte = static_cast<char>(*port.unsent);
-        if (port.uart.transmit({&byte, 1}) == 0)
+        if (port.sent == port.taken.size()) {
+            port.sent = 0;
+            port.taken.clear();
+            for (std::optional<u8> byte; !port.taken.full() && (byte = next(port));)
+                static_cast<void>(port.taken.push_back(static_cast<char>(*byte)));
+            if (port.taken.empty())
+                return false;
+        }
+        const std::size_t count = port.uart.transmit({port.taken.begin() + port.sent, port.taken.end()});
+        if (count == 0)
             return true;
-        port.unsent.reset();
+        port.sent += count;
     }
 }
 
@@ -106,10 +110,10 @@ void wake(ConsolePort& port) {
 }
 
 [[gnu::noinline]] void flush(ConsolePort& port) {
-    while (const std::optional<u8> byte = port.unsent ? port.unsent : next(port)) {
-        port.unsent.reset();
+    for (; port.sent < port.taken.size(); ++port.sent)
+        port.uart.put(port.taken.begin()[port.sent]);
+    while (const std::optional<u8> byte = next(port))
         port.uart.put(static_cast<char>(*byte));
-    }
 }
 
 template <class Do> void for_each_port(Do action) {

@@ -14,7 +14,9 @@ struct ConsolePort {
     drivers::SerialPort<arch::CpuPorts> uart{ports, 0};
     bool present = false;
     std::atomic<bool> idle{false}; ///< nothing was left to send: who has something then sends the service CPU an NMI
-    std::optional<u8> unsent;
+    /// Taken from the rings, as many as a FIFO has room for: fewer, and each would cost an interrupt.
+    StaticVector<char, drivers::uart_fifo_size> taken;
+    std::size_t sent = 0;            ///< of `taken`
     ConsoleOutput* output = nullptr; ///< the guest's whose alone it is, as it is; null: what all share
     u32 source = 0;                  ///< of what comes in there, if it is a guest's
 };

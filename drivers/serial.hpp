@@ -13,6 +13,8 @@ namespace bulkhead::drivers {
 /// The divisor latch for `baud`. Errors: a rate that the UART's 115200 Hz clock does not divide into.
 [[nodiscard]] Result<u16> serial_divisor(u32 baud);
 
+inline constexpr u8 uart_fifo_size = 16; ///< of a 16550
+
 /// The hypervisor's own 16550 (National PC16550D). Nothing here waits for ever: a UART that does not answer is one
 /// whose output is lost. One CPU at a time uses it.
 template <PortAccess Ports> class SerialPort {
@@ -70,9 +72,8 @@ private:
     using THRE = BitField<5>;
 
     static constexpr u8 eight_bits_no_parity_one_stop = 0x03;
-    static constexpr u8 fifos_on_and_cleared = 0x07; // an interrupt from the first byte on
-    static constexpr u8 dtr_rts_out2 = 0x0b;         // OUT2 connects the interrupt line on a PC
-    static constexpr u8 fifo_size = 16;
+    static constexpr u8 fifos_on_and_cleared = 0x07;  // an interrupt from the first byte on
+    static constexpr u8 dtr_rts_out2 = 0x0b;          // OUT2 connects the interrupt line on a PC
     static constexpr unsigned longest_wait = 100'000; // reads of LSR; 16 bytes at 9600 baud take 17 ms
     static constexpr unsigned longest_drain = 256;
 
@@ -104,7 +105,7 @@ template <PortAccess Ports> Result<void> SerialPort<Ports>::init(u32 baud) {
     }
     out(IER, 0);
     out(FCR, fifos_on_and_cleared);
-    fifo_depth_ = FifosEnabled::in(in(IIR)) == 3 ? fifo_size : 1;
+    fifo_depth_ = FifosEnabled::in(in(IIR)) == 3 ? uart_fifo_size : 1;
     out(MCR, dtr_rts_out2);
     return {};
 }
