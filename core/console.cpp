@@ -87,12 +87,21 @@ bool transmit(ConsolePort& port) {
     }
 }
 
+[[gnu::noinline]] void flush(ConsolePort& port) {
+    for (; port.sent < port.taken.size(); ++port.sent)
+        port.uart.put(port.taken.begin()[port.sent]);
+    while (const std::optional<u8> byte = next(port))
+        port.uart.put(static_cast<char>(*byte));
+}
+
 [[gnu::noinline]] void serve(ConsolePort& port) {
     if (port.uart.drain([&](char key) { on_key(port, static_cast<u8>(key)); })) // no pointer: no indirect branch
         Log() << "typed bytes were lost: they came faster than they were taken";
     for (;;) {
         port.idle.store(false);
-        if (transmit(port)) {
+        if (!port.has_interrupt) {
+            flush(port);
+        } else if (transmit(port)) {
             port.uart.set_interrupts(true, true); // the next NMI comes when there is room
             return;
         }
@@ -107,13 +116,6 @@ bool transmit(ConsolePort& port) {
 void wake(ConsolePort& port) {
     if (serving.load(std::memory_order_relaxed) && port.idle.exchange(false))
         kick(machine.cores[machine.service_cpu], request_serve);
-}
-
-[[gnu::noinline]] void flush(ConsolePort& port) {
-    for (; port.sent < port.taken.size(); ++port.sent)
-        port.uart.put(port.taken.begin()[port.sent]);
-    while (const std::optional<u8> byte = next(port))
-        port.uart.put(static_cast<char>(*byte));
 }
 
 template <class Do> void for_each_port(Do action) {
@@ -153,7 +155,8 @@ void print(std::string_view line) {
     wake(shared);
 }
 
-BULKHEAD_INIT void start_service(std::span<ConsoleSource> sources) {
+BULKHEAD_INIT void start_service(std::span<ConsoleSource> sources, bool has_interrupt) {
+    shared.has_interrupt = has_interrupt;
     {
         const LockGuard lock(log_lock, lock_owner());
         mux = ConsoleMux(sources, log_ring);

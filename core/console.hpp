@@ -24,8 +24,8 @@ Result<void> open(ConsolePort& port, u16 base, u32 baud);
 /// One line, without its end; "bulkhead: " comes before it. Any CPU.
 void print(std::string_view line);
 
-/// From now on this CPU serves the consoles. Their UARTs interrupt it by NMI.
-void start_service(std::span<ConsoleSource> sources);
+/// From now on this CPU serves the consoles. Their UARTs interrupt it by NMI; `has_interrupt`: the shared one, too.
+void start_service(std::span<ConsoleSource> sources, bool has_interrupt);
 
 /// On the service CPU: takes what was typed and sends what can be sent. Never waits.
 void serve();

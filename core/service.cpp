@@ -71,7 +71,7 @@ BULKHEAD_INIT void open_guest_ports() {
         }
         guest.port.output = &guest.output;
         guest.port.source = i;
-        guest.port.present = machine.console_sources[i].apart = true;
+        guest.port.present = guest.port.has_interrupt = machine.console_sources[i].apart = true;
         Log() << "guest " << guest.name << ": its console is the port " << Hex{info.console_port} << ", interrupt "
               << info.console_irq;
     }
@@ -79,10 +79,11 @@ BULKHEAD_INIT void open_guest_ports() {
 
 BULKHEAD_INIT void start_service() {
     start_clock();
-    const Result<void> routed = machine.boot.console_port == 0 ? Result<void>() : route_uart(machine.boot.console_irq);
+    const bool wanted = machine.boot.console_port != 0 && machine.boot.console_irq != 0;
+    const Result<void> routed = wanted ? route_uart(machine.boot.console_irq) : Result<void>();
     if (!routed)
         Log() << "typed input does not work: " << routed.error().what << " (" << routed.error().value << ")";
-    console::start_service(machine.console_sources);
+    console::start_service(machine.console_sources, wanted && routed);
 }
 
 void kick(Vcpu& core, VcpuRequest request) {
