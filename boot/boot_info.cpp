@@ -146,6 +146,7 @@ Result<void> Loader::fill_boot_info() {
     info_->console_baud = static_cast<u32>(config.console_baud.value);
     info_->service_cpu = loaded_.plan.service_cpu;
     info_->debug_needless_intercept = config.debug_needless_intercept.value;
+    info_->debug_faults = config.debug_faults.value;
     info_->when_off = static_cast<WhenOff>(config.when_off.value);
     info_->on_panic = static_cast<OnPanic>(config.on_panic.value);
     return map_image();

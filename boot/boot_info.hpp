@@ -157,7 +157,7 @@ enum class OnPanic : u32 { Halt, Reboot };
 
 struct BootInfo {
     static constexpr u64 expected_magic = 0x4f464e4942484b42; // "BKHBINFO"
-    static constexpr u32 expected_version = 4;
+    static constexpr u32 expected_version = 5;
 
     u64 magic = expected_magic;
     u32 version = expected_version;
@@ -195,6 +195,7 @@ struct BootInfo {
     u32 console_baud = 0;             ///< 0: leave as firmware set it
     u32 service_cpu = ~0u;            ///< index into cpus; ~0: the hypervisor chooses
     u32 debug_needless_intercept = 0; ///< for the test that proves that exit counters can fail
+    u32 debug_faults = 0;             ///< for the tests of what a fault of the hypervisor's own costs
     WhenOff when_off = WhenOff::PowerOff;
     OnPanic on_panic = OnPanic::Halt;
     PhysicalRange

@@ -24,6 +24,7 @@ struct HypervisorConfig {
     Located<u64> console_baud{.value = 115200, .at = {}}; ///< 0: leave it as the firmware set it
     Located<u64> service_cpu;                             ///< CPU number, only where given()
     Located<bool> debug_needless_intercept;
+    Located<bool> debug_faults;
     Located<u64> when_off; ///< a WhenOff
     Located<u64> on_panic; ///< an OnPanic
 };

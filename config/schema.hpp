@@ -90,6 +90,13 @@ inline constexpr auto hypervisor_keys = std::to_array<Key<HypervisorConfig>>({
       .standard = "false",
       .help = "For tests only: intercepts one event more than is needed, which the exit counters must show."},
      &HypervisorConfig::debug_needless_intercept},
+    {{.name = "debug-faults",
+      .type = ValueType::Flag,
+      .standard = "false",
+      .help =
+          "For tests only: a guest's hypercall 0x424b0003 makes the hypervisor fail, which costs that guest, or, with "
+          "RBX 1, the machine."},
+     &HypervisorConfig::debug_faults},
     {{.name = "when-off",
       .type = ValueType::Word,
       .standard = "\"power-off\"",

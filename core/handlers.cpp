@@ -17,6 +17,7 @@ namespace {
 // Hypercall ABI, docs/guests.md: number in RAX, arguments in RBX, RCX, RDX.
 constexpr u64 hypercall_exit_count = 0x424b0001;
 constexpr u64 hypercall_life = 0x424b0002;
+constexpr u64 hypercall_fault = 0x424b0003;
 constexpr u64 unknown_hypercall = ~u64{0} - 37; // -ENOSYS, as KVM answers
 
 /// What the I/O APIC sends is an IPI, which sets no bit of TMR: the hardware's EOI message never comes back.
@@ -100,6 +101,14 @@ void feed_uart(Guest& guest) BULKHEAD_REQUIRES(guest.devices_lock) {
     while (!guest.input.empty() && guest.uart.can_receive())
         if (const std::optional<u8> byte = guest.input.pop())
             guest.io_apic.signal(platform::uart_pin, guest.uart.receive(*byte));
+}
+
+/// For tests. With a lock held, something shared may be half changed.
+[[gnu::noinline]] void fail_on_purpose(Guest& guest, bool with_lock) {
+    if (!with_lock)
+        __builtin_trap();
+    const LockGuard lock(guest.devices_lock, lock_owner());
+    __builtin_trap();
 }
 
 /// The first vCPU of a machine goes through the firmware then (SDM 3A 9.4.4.1): that resets this one.
@@ -274,6 +283,8 @@ bool carry_out(Vcpu& vcpu, u32 number, const ApicAccess& access) {
 u64 hypercall(const Vcpu& vcpu, const Registers& registers) {
     if (registers.rax() == hypercall_life)
         return vcpu.guest->lives.load();
+    if (registers.rax() == hypercall_fault && machine.boot.debug_faults != 0)
+        fail_on_purpose(*vcpu.guest, registers.rbx() != 0);
     if (registers.rax() != hypercall_exit_count)
         return unknown_hypercall;
     const u64 index = registers.rbx();

@@ -24,6 +24,8 @@ inline constexpr u64 hypercall_exit_count = 0x424b0001;
 u64 exit_count(u64 reason = ~u64{0});
 /// Which of the guest's lives this is: 1 for the first since the machine was booted.
 inline constexpr u64 hypercall_life = 0x424b0002;
+/// Makes the hypervisor fail, where the configuration lets it (debug-faults); RBX 1: so that it cannot go on.
+inline constexpr u64 hypercall_fault = 0x424b0003;
 inline bool is_error(u64 result) { return result >= static_cast<u64>(-4095); }
 
 } // namespace bulkhead::guest

@@ -231,6 +231,63 @@ Boot journal() {
     return boot;
 }
 
+/// A fault of the hypervisor's own costs the guest that it served, and nobody else; a guest cannot cause one by itself.
+Boot own_fault() {
+    Boot boot = boot_of("own-fault", {guest_named("fault"), guest_named("neighbour", "seconds=5")},
+                        images_of({"fault", "neighbour"}));
+    boot.configuration = "[hypervisor]\ndebug-faults = true\n\n" + boot.configuration;
+    boot.cases = {
+        {"it is recorded, and its guest is off",
+         {line("^\\[fault\\] now"), never("\\] (PASS|FAIL) fault"),
+          lines_in_order({"^bulkhead: guest fault vCPU 0 stopped: a fault of the hypervisor while it served it",
+                          "^bulkhead: hypervisor: #UD .* at 0x[0-9a-f]{16}, cr2 ", is_off("fault", "failed")})}},
+        passes("neighbour"),
+    };
+    return boot;
+}
+
+/// With a lock held the core stops. The others go on.
+Boot halt() {
+    Boot boot = boot_of("halt", {guest_named("fault", "machine=1"), guest_named("neighbour", "seconds=5")},
+                        images_of({"fault", "neighbour"}));
+    boot.configuration = "[hypervisor]\ndebug-faults = true\n\n" + boot.configuration;
+    boot.cases = {
+        {"it is recorded, and the core stops",
+         {lines_in_order({"^bulkhead: hypervisor: #UD .* at 0x[0-9a-f]{16}, cr2 ", "^bulkhead: hypervisor: r0 0x",
+                          "^bulkhead: hypervisor: something shared may be damaged; this core stops"})}},
+        {"a neighbour goes on", {line("^\\[neighbour\\] PASS neighbour"), never("\\] FAIL")}}};
+    boot.until = is_off("neighbour", "powered off");
+    return boot;
+}
+
+/// A hypervisor that cannot go on resets the machine, if that is wanted, and says at the next boot why. On Bochs the
+/// firmware does not come back from that reset (docs/debugging.md).
+Boot panic() {
+    Boot boot = boot_of("panic", {guest_named("fault", "machine=1"), guest_named("neighbour", "seconds=0")},
+                        images_of({"fault", "neighbour"}));
+    boot.configuration = "[hypervisor]\ndebug-faults = true\non-panic = \"reboot\"\n\n" + boot.configuration;
+    boot.options.goes_on_after_reset = true;
+    const std::string before = "^bulkhead: before the last reset: hypervisor: ";
+    boot.cases = {
+        {"the second boot has the record of the first",
+         {lines_in_order({"^bulkhead: hypervisor: #UD .* at 0x[0-9a-f]{16}, cr2 ",
+                          "^bulkhead: hypervisor: something shared may be damaged; the machine reboots",
+                          "^bulkhead: hypervisor \\d", before + "#UD ", before + "r0 0x", before + "r12 0x",
+                          before + "something shared may be damaged"})}},
+    };
+    boot.until = before + "something shared";
+    boot.on = {tools::MachineKind::QemuAmd};
+    return boot;
+}
+
+/// Nobody can type, and all that is said arrives: the console is polled where it has no interrupt.
+Boot no_interrupt() {
+    Boot boot = boot_of("no-interrupt", guests_named({"fault", "uart"}), images_of({"fault", "uart"}));
+    boot.configuration = "[hypervisor]\nconsole-irq = 0\n\n" + boot.configuration;
+    boot.cases = {passes("fault"), passes("uart")};
+    return boot;
+}
+
 /// A guest whose kernel is none, which costs nobody else anything.
 Boot unstartable() {
     Boot boot = boot_of("unstartable", {guest_named("no-kernel"), guest_named("hello")},
@@ -298,6 +355,10 @@ std::vector<Boot> own_guest_boots() {
             controls(),
             unstartable(),
             journal(),
+            also_on_bochs_amd(own_fault()),
+            halt(),
+            panic(),
+            no_interrupt(),
             containment("shutdowns", {"triple-fault", "shutdown-idt", "bad-fetch-hole"}),
             containment("foreign-memory", {"bad-memory-read", "bad-memory-write", "bad-memory-execute"}),
             also_on_bochs_amd(exception_loops()),

@@ -247,6 +247,7 @@ TEST_CASE("Configuration: values, defaults and places") {
     CHECK(hypervisor.console_baud.value == 115200);
     CHECK(hypervisor.service_cpu.given());
     CHECK_FALSE(hypervisor.debug_needless_intercept.value);
+    CHECK_FALSE(hypervisor.debug_faults.value);
     CHECK(hypervisor.when_off.value == static_cast<u64>(WhenOff::PowerOff));
     CHECK(hypervisor.on_panic.value == static_cast<u64>(OnPanic::Halt));
 
@@ -353,6 +354,7 @@ constexpr std::string_view complete = "[hypervisor]\n"
                                       "console-baud = 115200\n"
                                       "service-cpu = 0\n"
                                       "debug-needless-intercept = false\n"
+                                      "debug-faults = false\n"
                                       "when-off = 'stay'\n"
                                       "on-panic = 'reboot'\n"
                                       "[[guest]]\n"
