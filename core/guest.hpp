@@ -73,7 +73,7 @@ struct alignas(64) Vcpu {
 };
 
 /// Why a guest's life ended. The last three: somebody asked for it.
-enum class StopReason : u8 { None, PowerOff, Reset, Failed, Watchdog, Stopped, Restarted, Destroyed };
+enum class StopReason : u8 { None, PowerOff, Reset, Failed, Unstartable, Watchdog, Stopped, Restarted, Destroyed };
 
 /// `Loaded`: it has not run, or its memory has been cleared since. `Stopped` and `Failed`: how its last life ended.
 enum class GuestState : u8 { Loaded, Running, Paused, Stopped, Failed };

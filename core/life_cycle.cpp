@@ -30,6 +30,8 @@ End end_of(StopReason reason) {
         return {"reset", GuestState::Stopped, true};
     case StopReason::Failed:
         return {"failed", GuestState::Failed, true};
+    case StopReason::Unstartable: // the next time would be no better
+        return {"failed", GuestState::Failed, false};
     case StopReason::Watchdog:
         return {"failed: its watchdog was not fed", GuestState::Failed, true};
     case StopReason::Stopped:
@@ -241,6 +243,8 @@ std::optional<EntryState> renew(Vcpu& first) {
         guest.uart = {};
         guest.io_apic = {};
         guest.power = {};
+        while (guest.input.pop()) // typed for another life
+            ;
         guest.eoi_exits.store(false);
     }
     BuildTimes times;
@@ -248,6 +252,10 @@ std::optional<EntryState> renew(Vcpu& first) {
     first.build_ticks = times.zeroing + times.copying;
     if (entry)
         return *entry;
+    {
+        const LockGuard lock(guest.life_lock, lock_owner());
+        guest.last_failure = {entry.error().what, 0, 0};
+    }
     Record() << "guest " << guest.name << " not started: " << entry.error().what << " (" << Hex{entry.error().value}
              << ")";
     return std::nullopt;

@@ -16,9 +16,10 @@ CpuLocalApic& local_apic() { return apic; }
 
 // By an IDT of its own: vectors 16 to 31 are legal interrupts, and handlers of exceptions may expect error codes.
 void discard_interrupts() {
+    constexpr unsigned all_vectors = 512; // one in service and one pending of each
     load_idt_for_interrupts(true);
     apic.reset_for_guest();
-    for (;;) {
+    for (unsigned i = 0; i < all_vectors; ++i) { // siblings may send without end to one that only changes its mode
         while (apic.has_any(drivers::apic::ISR))
             apic.eoi();
         if (!apic.has_any(drivers::apic::IRR))

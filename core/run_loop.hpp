@@ -69,6 +69,10 @@ public:
 
     /// After a fault of the hypervisor's own while it served the guest.
     static void abandon() {
+        {
+            const LockGuard lock(core().guest->life_lock, lock_owner());
+            core().guest->last_failure = {"a fault of the hypervisor while it served it", core().id, 0};
+        }
         begin_stop(*core().guest, StopReason::Failed, &core());
         leave();
         cpu().in_failure = false;
@@ -286,18 +290,24 @@ private:
             local_apic().write(drivers::apic::SVR, drivers::apic::SpuriousInterruptVector::Vector::mask);
     }
 
-    /// Until nothing more is asked: while interrupts were let through, a signal may have come that told nobody.
+    /// Until nothing more is asked: while interrupts were let through, a signal may have come that told nobody. But
+    /// vCPUs can ask each other without end, and clock and consoles are everybody's.
     static void serve_guest() {
-        do
+        constexpr unsigned patience = 4;
+        for (unsigned i = 0; i < patience; ++i) {
             serve_guest_once();
-        while (!cpu().paused && (core().requests.load() & ~u32{request_serve | request_all_off}) != 0);
+            if (cpu().paused || (core().requests.load() & ~u32{request_serve | request_all_off}) == 0)
+                return;
+        }
+        kick(core(), request_eoi);
     }
 
     [[gnu::noinline, clang::minsize]] static void serve_guest_once() {
         u32 requests = core().requests.fetch_and(request_serve | request_all_off);
-        if ((requests & request_stop) != 0 && is_to_leave(core())) {
-            leave();
-            requests = 0; // were for the life that is over
+        if ((requests & request_stop) != 0) {
+            if (is_to_leave(core()))
+                leave();
+            requests &= request_scrub; // the others were for the life that is over
         }
         if ((requests & request_scrub) != 0)
             scrub(*core().guest);
@@ -341,7 +351,7 @@ private:
     [[gnu::noinline, clang::minsize]] static void start_guest() {
         const std::optional<EntryState> entry = renew(core());
         if (!entry)
-            return stop(StopReason::Failed);
+            return stop(StopReason::Unstartable);
         renew_vcpu();
         backend().reset(*entry);
         finish_start();

@@ -47,7 +47,7 @@ Result<void> mask_nmi(const NmiPin& pin) {
 }
 
 BULKHEAD_INIT u32 choose_service_cpu() {
-    if (machine.boot.service_cpu < machine.cores.size())
+    if (machine.boot.service_cpu < machine.cores.size() && machine.cores[machine.boot.service_cpu].present)
         return machine.boot.service_cpu;
     for (const Vcpu& core : machine.cores)
         if (core.guest == nullptr && core.present && core.apic_id < 255) // what an I/O APIC can reach

@@ -290,7 +290,9 @@ Boot no_interrupt() {
 
 /// A guest whose kernel is none, which costs nobody else anything.
 Boot unstartable() {
-    Boot boot = boot_of("unstartable", {guest_named("no-kernel"), guest_named("hello")},
+    Guest without = guest_named("no-kernel"); // nor does it try again and again
+    without.more = "on-crash = \"restart\"\nrestart-limit = 0\nrestart-delay = 0\n";
+    Boot boot = boot_of("unstartable", {without, guest_named("hello")},
                         {{"no-kernel", tools::build_folder() / "boot/embedded.elf"}, own_guest("hello")});
     boot.cases = {passes("hello"),
                   {"the other one says why, after the plan",
