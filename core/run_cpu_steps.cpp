@@ -8,6 +8,7 @@
 #include "arch/x86_64/descriptor_tables.hpp"
 #include "arch/x86_64/hardware.hpp"
 #include "arch/x86_64/msr_numbers.hpp"
+#include "arch/x86_64/speculation.hpp"
 #include "base/init.hpp"
 #include "core/boot_report.hpp"
 #include "core/console.hpp"
@@ -49,6 +50,9 @@ void prepare_vcpu_state(Cpu& cpu, Vcpu& core) {
     state.apic = VirtualApic(core.id, state.cpuid.has(CpuFeature::TSC_DEADLINE));
     state.cr0_guest_bits = core.id == 0 ? 0 : cr0::CD | cr0::NW; // as after power-up: no loader has set them
     state.cr4_mce = false;
+    reset_extended_state(state.cpuid.xcr0_mask);
+    flush_branch_predictors();
+    flush_l1_data_cache();
 }
 
 BULKHEAD_INIT void wait_for_go(Cpu& cpu) {

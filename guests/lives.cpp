@@ -25,6 +25,40 @@ constexpr u64 tick_hz = 1000;
 volatile u64 interrupts;
 volatile u64 nmis;
 
+constexpr u64 cr4_osfxsr = 1 << 9, cr4_osxsave = 1 << 18;
+constexpr u32 msr_tsc_aux = 0xc0000103;
+
+bool has_xsave() { return (cpuid(1).ecx & (1u << 26)) != 0; }
+bool has_tsc_aux() { return (cpuid(0x80000001).edx & (1u << 27)) != 0; }
+
+/// What neither exits nor entries switch.
+void check_extended_state() {
+    write_cr4(read_cr4() | cr4_osfxsr | (has_xsave() ? cr4_osxsave : 0));
+    u64 xmm7;
+    u16 fcw;
+    asm volatile("movq %%xmm7, %0" : "=r"(xmm7));
+    asm volatile("fnstcw %0" : "=m"(fcw));
+    check_equal(xmm7, 0, "XMM7");
+    check_equal(fcw, 0x37f, "the x87 control word");
+    if (has_xsave()) {
+        u32 low, high;
+        asm volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+        check_equal(low, 1, "XCR0");
+    }
+    if (has_tsc_aux())
+        check_equal(rdmsr(msr_tsc_aux), 0, "TSC_AUX");
+}
+
+void spoil_extended_state() {
+    const u16 fcw = 0x27f;
+    asm volatile("movq %0, %%xmm7" : : "r"(mark));
+    asm volatile("fldcw %0" : : "m"(fcw));
+    if (has_xsave())
+        asm volatile("xsetbv" : : "c"(0), "a"(cpuid(0xd).eax & 7), "d"(0));
+    if (has_tsc_aux())
+        wrmsr(msr_tsc_aux, 0xabcd);
+}
+
 void check_apic() {
     for (unsigned vector = 16; vector < 256; ++vector) {
         check(!apic_vector_bit(x2apic_irr, static_cast<u8>(vector)), "an old life's interrupt is pending: ", vector);
@@ -46,6 +80,7 @@ void wait_milliseconds(u64 milliseconds) {
 void check_birth() {
     check_equal(at<u64>(marked), 0, "memory that an old life has written");
     at<u64>(marked) = mark;
+    check_extended_state();
     check_apic();
     for (unsigned vector = 32; vector < 256; ++vector)
         set_handler(static_cast<u8>(vector), [](Frame&) {
@@ -74,6 +109,7 @@ void check_birth() {
 
 /// An interrupt in service, others pending, the timer running, the priority raised, the other vCPU at it.
 void make_a_mess() {
+    spoil_extended_state();
     set_handler(served_vector, [](Frame&) {}); // no EOI: it stays in service
     wrmsr(x2apic_self_ipi, served_vector);
     sti();

@@ -5,7 +5,6 @@
 #include "arch/x86_64/control_bits.hpp"
 #include "arch/x86_64/instructions.hpp"
 #include "arch/x86_64/msr_numbers.hpp"
-#include "arch/x86_64/speculation.hpp"
 #include "base/init.hpp"
 #include "core/console.hpp"
 #include "core/control_registers.hpp"
@@ -109,7 +108,6 @@ BULKHEAD_INIT Result<void> Backend::start(const CpuResources& resources) {
     arch::write_msr(msr::EFER, host_efer());
     arch::write_msr(msr::VM_HSAVE_PA, (resources.control + host_save_frame * page_size).value);
     make_lfence_serializing();
-    flush_branch_predictors();
     clgi();
     prepare_parked();
     prepare_guest();

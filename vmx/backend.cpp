@@ -5,7 +5,6 @@
 #include "arch/x86_64/descriptor_tables.hpp"
 #include "arch/x86_64/hardware.hpp"
 #include "arch/x86_64/msr_numbers.hpp"
-#include "arch/x86_64/speculation.hpp"
 #include "base/init.hpp"
 #include "core/console.hpp"
 #include "core/control_registers.hpp"
@@ -85,11 +84,9 @@ void write_initial_state() {
 }
 
 /// What neither the VMCS nor an exit switches: it is the guest's from its start on.
-void reset_own_msrs(bool has_tsc_aux) {
+void reset_own_msrs() {
     for (const u32 number : {msr::STAR, msr::LSTAR, msr::CSTAR, msr::SFMASK, msr::KernelGSbase})
         arch::write_msr(number, 0);
-    if (has_tsc_aux)
-        arch::write_msr(msr::TSC_AUX, 0);
     arch::write_dr6(dr6_reset);
     arch::clear_breakpoints();
 }
@@ -139,8 +136,6 @@ BULKHEAD_INIT Result<void> Backend::start(const CpuResources& resources) {
         return fail("VMXON failed", capabilities_.revision);
     invept(Invept::AllContexts, 0);
     invvpid(Invvpid::AllContexts, 0);
-    flush_branch_predictors();
-    flush_l1_data_cache();
     make_current(true);
     prepare_parked();
     make_current(false);
@@ -255,7 +250,7 @@ void Backend::begin_life() {
     vmwrite(Field::CPU_BASED_VM_EXEC_CONTROL, vmread(Field::CPU_BASED_VM_EXEC_CONTROL) & ~u64{CPU_NMI_WINDOW_EXITING});
     write_initial_state();
     nmi_pending_ = false;
-    reset_own_msrs(capabilities_.has(SECONDARY_ENABLE_RDTSCP));
+    reset_own_msrs();
 }
 
 void Backend::reset(const EntryState& entry) {

@@ -79,6 +79,16 @@ inline void write_xcr0(u64 value) {
     asm volatile("xsetbv" : : "c"(0), "a"(static_cast<u32>(value)), "d"(static_cast<u32>(value >> 32)));
 }
 
+/// `area`: 576 bytes, aligned to 64. `components`: what of it is loaded; XCR0 has them.
+inline void xrstor(const void* area, u64 components) {
+    asm volatile("xrstor64 (%0)"
+                 :
+                 : "r"(area), "a"(static_cast<u32>(components)), "d"(static_cast<u32>(components >> 32))
+                 : "memory");
+}
+/// `area`: 512 bytes, aligned to 16.
+inline void fxrstor(const void* area) { asm volatile("fxrstor64 (%0)" : : "r"(area) : "memory"); }
+
 inline u64 read_dr6() {
     u64 value;
     asm volatile("movq %%dr6, %0" : "=r"(value));

@@ -4,7 +4,13 @@
 // What a core forgets before it is a guest's.
 #pragma once
 
+#include "base/types.hpp"
+
 namespace bulkhead {
+
+/// x87, vector and all further state that XSAVE knows is initial, XCR0 is 1, IA32_SPEC_CTRL and TSC_AUX are 0.
+/// `xcr0_mask`: what XCR0 may hold; 0 where there is no XSAVE.
+void reset_extended_state(u64 xcr0_mask);
 
 /// Nothing that ran on this core before steers the branches of its guest: IBPB, where the CPU has it (APM 2 3.2.9;
 /// Intel, "Speculative Execution Side Channel Mitigations").
