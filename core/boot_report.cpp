@@ -13,7 +13,7 @@ namespace {
 constexpr u64 kept_limit = 4 * MiB;
 constexpr u64 kept_limit_per_cpu = 128 * KiB;
 
-void announce_cores(Log& line, const Guest& guest) {
+void announce_cores(Text& line, const Guest& guest) {
     for (const Vcpu* vcpu : guest.vcpus)
         line << (vcpu->id == 0 ? " " : ", ") << vcpu->cpu << " (APIC ID " << vcpu->apic_id << ")";
 }
@@ -22,11 +22,12 @@ void announce_cores(Log& line, const Guest& guest) {
 
 void announce_plan() {
     for (const Guest& guest : machine.guests) {
-        Log line;
+        Line<2048> line;
         line << "guest " << guest.name << ": CPU";
         announce_cores(line, guest);
         for (const MemoryChunk& chunk : guest.memory_map.chunks())
             line << "; " << Size{chunk.size} << " at " << Hex{chunk.host.value};
+        console::print(line.view());
     }
 }
 

@@ -67,7 +67,7 @@ void print_counters(const Vcpu& vcpu) {
     u64 total = 0;
     for (const u64 count : vcpu.exits)
         total += count;
-    Log line;
+    Line<1200> line; // each reason and a number of 20 digits
     line << "exits of " << vcpu.guest->name << " vCPU " << vcpu.id << ": total " << total;
     for (u32 i = 0; i < exit_reason_count; ++i)
         if (vcpu.exits[i] != 0)
@@ -79,6 +79,7 @@ void print_counters(const Vcpu& vcpu) {
                                       {"injected", vcpu.injected}})
         if (count != 0)
             line << "; " << what << " " << count;
+    console::print(line.view());
 }
 
 } // namespace bulkhead
