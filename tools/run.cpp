@@ -102,7 +102,7 @@ bool is_failure(std::string_view line) {
     if (!line.starts_with(own))
         return false;
     line.remove_prefix(own.size());
-    return line.starts_with("guest ") && line.ends_with(" is off: failed");
+    return line.starts_with("guest ") && line.contains(" is off: failed");
 }
 
 } // namespace
@@ -118,7 +118,7 @@ int run_configuration(const std::filesystem::path& file, MachineKind machine, Ma
 
     std::optional<StatisticsWatch> watch;
     if (!statistics.empty())
-        watch.emplace(statistics, configuration.vcpus);
+        watch.emplace(statistics);
 
     const EndingSignals signals; // the folder must not outlive us
     const TemporaryFolder folder;

@@ -46,7 +46,7 @@ public:
         if (!begun_)
             out_ << "# HELP " << name_ << ' ' << help_ << "\n# TYPE " << name_ << ' ' << type_ << '\n';
         begun_ = true;
-        out_ << name_ << '{' << labels << "} " << value << '\n';
+        out_ << name_ << (labels.empty() ? "" : '{' + labels + '}') << ' ' << value << '\n';
     }
 
 private:
@@ -69,6 +69,7 @@ Statistics::Line Statistics::take(const std::string& line) {
     static const std::regex guest("^bulkhead: guest ([a-z0-9_-]+): (loaded|running|paused|stopped|failed)\\b.*?, "
                                   "(\\d+) vCPUs?, (\\d+) (bytes|KiB|MiB|GiB), started (\\d+) times?"
                                   "(?:, last (\\d+) s ago)?");
+    static const std::regex memory("^bulkhead: memory in use: (\\d+) KiB, and (\\d+) KiB");
     static const std::regex off("^bulkhead: guest ([a-z0-9_-]+) is off: (.*)$");
     const auto each = [](const std::string& text, const std::regex& pattern, auto& into) {
         for (std::sregex_iterator i(text.begin(), text.end(), pattern), end; i != end; ++i)
@@ -89,6 +90,11 @@ Statistics::Line Statistics::take(const std::string& line) {
                              .starts = std::stoull(match[6]),
                              .running_seconds = runs ? std::optional(std::stoull(match[7])) : std::nullopt};
         return Line::Guest;
+    }
+    if (std::regex_search(line, match, memory)) {
+        kept_kib_ = std::stoull(match[1]);
+        split_kib_ = std::stoull(match[2]);
+        return Line::Memory;
     }
     if (std::regex_search(line, match, off)) {
         Guest& ended = guests_[match[1]];
@@ -122,6 +128,13 @@ std::string Statistics::text() const {
     guests("guest_running_seconds", "gauge", "Time since the last start, of one that runs.",
            [](const Guest& is) { return is.running_seconds; });
 
+    const auto of_hypervisor = [&](const char* name, std::string_view help, std::optional<unsigned long long> kib) {
+        if (kib)
+            Metric(out, name, "gauge", help).add("", *kib * 1024);
+    };
+    of_hypervisor("memory_kept_bytes", "Memory that the hypervisor keeps.", kept_kib_);
+    of_hypervisor("memory_split_bytes", "Tables of pages that were split, besides.", split_kib_);
+
     const auto labels = [](const auto& key) {
         return label("guest", key.first) + ',' + label("vcpu", std::to_string(key.second));
     };
@@ -147,9 +160,7 @@ std::string Statistics::text() const {
     return out.str();
 }
 
-StatisticsWatch::StatisticsWatch(std::filesystem::path file, unsigned vcpus) : file_(std::move(file)), vcpus_(vcpus) {
-    write();
-}
+StatisticsWatch::StatisticsWatch(std::filesystem::path file) : file_(std::move(file)) { write(); }
 
 void StatisticsWatch::write() const {
     const std::filesystem::path next = file_.string() + ".new";
@@ -164,13 +175,13 @@ void StatisticsWatch::write() const {
 }
 
 std::string StatisticsWatch::keys(Time now) {
-    if (awaited_ != 0 && now - asked_at_ > patience)
-        awaited_ = 0;
-    if (!serving_ || awaited_ != 0 || now - asked_at_ < interval)
+    if (awaited_ && now - asked_at_ > patience)
+        awaited_ = false;
+    if (!serving_ || awaited_ || now - asked_at_ < interval)
         return "";
     write();
     asked_at_ = now;
-    awaited_ = vcpus_;
+    awaited_ = true;
     return "\x1ds"; // Ctrl-] s
 }
 
@@ -188,7 +199,7 @@ std::string StatisticsWatch::take(std::string_view bytes) {
 
 std::string StatisticsWatch::late(Time now) {
     constexpr std::chrono::seconds long_enough(1);
-    if (awaited_ != 0 || held_.size() != seen_) {
+    if (awaited_ || held_.size() != seen_) {
         seen_ = held_.size();
         seen_at_ = now;
     }
@@ -208,18 +219,18 @@ void StatisticsWatch::take_line(std::string line) {
     if (line.starts_with("bulkhead: all guests are off: ") || line.starts_with("bulkhead: hypervisor "))
         serving_ = false;
     const Statistics::Line kind = statistics_.take(line);
-    if (awaited_ == 0 || kind == Statistics::Line::None)
+    if (!awaited_ || kind == Statistics::Line::None)
         return;
     // It ends what `held_` has; before it is at most the newline that ended somebody's prompt.
     const bool newline = !screen_.empty() && held_.starts_with("\r\n");
     held_ = newline ? "\r\n" : "";
     dropped_ = newline;
-    awaited_ -= kind == Statistics::Line::Vcpu ? 1 : 0;
+    awaited_ = kind != Statistics::Line::Memory;
 }
 
 /// Shows what is held back once it cannot be part of an answer any more.
 void StatisticsWatch::decide() {
-    if (held_.empty() || (awaited_ == 0 && !dropped_))
+    if (held_.empty() || (!awaited_ && !dropped_))
         return show(std::exchange(held_, ""));
     std::string_view body = held_;
     if (!screen_.empty()) {
@@ -233,7 +244,7 @@ void StatisticsWatch::decide() {
     const auto may_be = [&](std::string_view beginning) {
         return beginning.starts_with(body.substr(0, beginning.size()));
     };
-    if (!body.empty() && awaited_ != 0 && may_be(own) && !body.ends_with('\n'))
+    if (!body.empty() && awaited_ && may_be(own) && !body.ends_with('\n'))
         return;
     if (!body.empty() && dropped_ && may_be(screen_)) {
         // The unfinished line comes again behind the answer that it was ended for: to the person it has not ended.

@@ -17,7 +17,7 @@ namespace bulkhead::tools {
 class Statistics {
 public:
     /// Which line of the statistics it was.
-    enum class Line { None, Guest, Vcpu };
+    enum class Line { None, Guest, Vcpu, Memory };
 
     /// A whole line, without its end; other lines are None. Lines by which a guest ends are heeded too, and are None.
     Line take(const std::string& line);
@@ -35,6 +35,7 @@ private:
     };
 
     std::map<std::string, Guest> guests_;
+    std::optional<unsigned long long> kept_kib_, split_kib_; ///< memory of the hypervisor's
     std::map<std::pair<std::string, unsigned>, Vcpu> vcpus_;
 };
 
@@ -46,8 +47,8 @@ public:
     static constexpr std::chrono::seconds interval{5};
     static constexpr std::chrono::seconds patience{10}; ///< for an answer
 
-    /// `vcpus`: of all guests. Throws Failure if the file cannot be written.
-    StatisticsWatch(std::filesystem::path file, unsigned vcpus);
+    /// Throws Failure if the file cannot be written.
+    explicit StatisticsWatch(std::filesystem::path file);
 
     /// What came out of the serial port; returns what of it a person is to see now.
     std::string take(std::string_view bytes);
@@ -66,11 +67,10 @@ private:
     void show(std::string_view bytes);
 
     std::filesystem::path file_;
-    unsigned vcpus_;
     Statistics statistics_;
     bool serving_ = false; ///< the hypervisor listens
     Time asked_at_{};
-    unsigned awaited_ = 0; ///< lines of vCPUs; 0: there is no answer to come
+    bool awaited_ = false; ///< an answer, which ends with the line of memory
     std::string line_;     ///< the wire's, so far
     std::string screen_;   ///< the person's unfinished line
     std::string held_;     ///< may be part of an answer

@@ -39,4 +39,5 @@ grep -q '^bulkhead_guest_state{guest="neighbour",state="stopped"} 1$' "$file" ||
 [[ $(ls "$folder") == $'bulkhead.prom\nkeys\noutput' ]] || fail "it left another file"
 grep -q '\] PASS neighbour' "$folder/output" || fail "the guest's own lines are not shown"
 # At its end a guest's counters are printed without anybody asking.
+! grep -q "memory in use" "$folder/output" || fail "what was asked for is shown"
 (($(grep -c "exits of neighbour" "$folder/output") <= 1)) || fail "what was asked for is shown"

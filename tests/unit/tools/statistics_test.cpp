@@ -18,6 +18,8 @@ namespace {
 const std::string guest_line = "bulkhead: guest alpha: running, 2 vCPUs, 512 MiB, started 3 times, last 14 s ago";
 const std::string vcpu_line = "bulkhead: exits of alpha vCPU 0: total 65, cpuid 7, second-stage-fault 58";
 
+const std::string last_line = "bulkhead: memory in use: 2668 KiB, and 8 KiB of tables of pages that were split";
+
 /// A file that is gone when the test is over.
 struct File {
     std::filesystem::path path = std::filesystem::temp_directory_path() / "bulkhead-statistics-test.prom";
@@ -28,10 +30,10 @@ struct File {
     }
 };
 
-/// A watch of two vCPUs that has just asked.
+/// A watch that has just asked.
 struct Asked {
     File file;
-    StatisticsWatch watch{file.path, 2};
+    StatisticsWatch watch{file.path};
     StatisticsWatch::Time now = StatisticsWatch::Time{} + 100s;
 
     Asked() {
@@ -61,6 +63,7 @@ TEST_CASE("Statistics: as Prometheus wants them") {
           Statistics::Line::Vcpu);
     CHECK(statistics.take("bulkhead: exits of beta vCPU 0: total 1, io 1; hypervisor microseconds 45; unknown MSRs 2; "
                           "injected 3") == Statistics::Line::Vcpu);
+    CHECK(statistics.take(last_line) == Statistics::Line::Memory);
     CHECK(statistics.text() == R"(# HELP bulkhead_guest_state 1 for the state that the guest is in.
 # TYPE bulkhead_guest_state gauge
 bulkhead_guest_state{guest="alpha",state="loaded"} 0
@@ -88,6 +91,12 @@ bulkhead_guest_restarts_total{guest="beta"} 0
 # HELP bulkhead_guest_running_seconds Time since the last start, of one that runs.
 # TYPE bulkhead_guest_running_seconds gauge
 bulkhead_guest_running_seconds{guest="alpha"} 14
+# HELP bulkhead_memory_kept_bytes Memory that the hypervisor keeps.
+# TYPE bulkhead_memory_kept_bytes gauge
+bulkhead_memory_kept_bytes 2732032
+# HELP bulkhead_memory_split_bytes Tables of pages that were split, besides.
+# TYPE bulkhead_memory_split_bytes gauge
+bulkhead_memory_split_bytes 8192
 # HELP bulkhead_vcpu_exits_total VM exits by reason.
 # TYPE bulkhead_vcpu_exits_total counter
 bulkhead_vcpu_exits_total{guest="alpha",vcpu="0",reason="cpuid"} 7
@@ -127,13 +136,15 @@ TEST_CASE("Statistics: a guest's end is heeded, other lines are not") {
 
 TEST_CASE("Statistics watch: asks while the hypervisor listens, one question at a time") {
     const File file;
-    StatisticsWatch watch(file.path, 1);
+    StatisticsWatch watch(file.path);
     StatisticsWatch::Time now = StatisticsWatch::Time{} + 100s;
     CHECK(watch.keys(now).empty());
     watch.take("bulkhead: boot: 1 ticks\r\n");
     CHECK(watch.keys(now) == "\x1ds");
     CHECK(watch.keys(now + 6s).empty()); // no answer yet
     watch.take(vcpu_line + "\r\n");
+    CHECK(watch.keys(now + 6s).empty()); // it goes on
+    watch.take(last_line + "\r\n");
     CHECK(watch.keys(now + 4s).empty()); // too soon
     CHECK(watch.keys(now + 6s) == "\x1ds");
     CHECK(file.text().contains("reason=\"cpuid\"} 7"));
@@ -151,8 +162,8 @@ TEST_CASE("Statistics watch: the answer is not shown, all else is") {
     CHECK(asked.watch.take("[alpha] one\r\n" + guest_line + "\r\nbulkhead: guest alpha: something else\r\n" +
                            vcpu_line + "\r\n[alpha] two\r\n[beta]") ==
           "[alpha] one\r\nbulkhead: guest alpha: something else\r\n[alpha] two\r\n[beta]");
-    CHECK(asked.watch.take(" three\r\n") == " three");   // its end is shown when it is known what follows
-    CHECK(asked.watch.take(vcpu_line + "\r\n").empty()); // the second vCPU's
+    CHECK(asked.watch.take(" three\r\n") == " three"); // its end is shown when it is known what follows
+    CHECK(asked.watch.take(last_line + "\r\n").empty());
     CHECK(asked.watch.late(asked.now).empty());
     CHECK(asked.watch.late(asked.now + 2s) == "\r\n");                 // or when nothing follows
     CHECK(asked.watch.take(vcpu_line + "\r\n") == vcpu_line + "\r\n"); // nobody of ours asked for that
@@ -160,13 +171,13 @@ TEST_CASE("Statistics watch: the answer is not shown, all else is") {
 
 TEST_CASE("Statistics watch: however the bytes are cut") {
     Asked asked;
-    CHECK(byte_by_byte(asked.watch, "[alpha] one\r\n" + guest_line + "\r\n" + vcpu_line + "\r\n" + vcpu_line +
+    CHECK(byte_by_byte(asked.watch, "[alpha] one\r\n" + guest_line + "\r\n" + vcpu_line + "\r\n" + last_line +
                                         "\r\n[alpha] two\r\nbull") == "[alpha] one\r\n[alpha] two\r\nbull");
 }
 
 TEST_CASE("Statistics watch: a prompt stays as it is") {
     Asked asked;
-    const std::string answer = guest_line + "\r\n" + vcpu_line + "\r\n" + vcpu_line + "\r\n";
+    const std::string answer = guest_line + "\r\n" + vcpu_line + "\r\n" + last_line + "\r\n";
     CHECK(asked.watch.take("[alpha] ~ # ") == "[alpha] ~ # ");
     CHECK(byte_by_byte(asked.watch, "\r\n" + answer + "[alpha] ~ # l").ends_with("l"));
     CHECK(byte_by_byte(asked.watch, "s\r\n[alpha] file\r\n") == "s\r\n[alpha] file\r\n");
@@ -189,5 +200,5 @@ TEST_CASE("Statistics watch: nothing that was held back is lost") {
 }
 
 TEST_CASE("Statistics watch: a file that cannot be written is a failure at once") {
-    CHECK_THROWS_AS(StatisticsWatch("/no/such/folder/file.prom", 1), Failure);
+    CHECK_THROWS_AS(StatisticsWatch("/no/such/folder/file.prom"), Failure);
 }
