@@ -8,6 +8,11 @@ namespace {
 void check_name(std::span<const GuestConfig> earlier_guests, const GuestConfig& guest, Diagnostics& diagnostics) {
     if (!guest.name.given())
         return;
+    if (guest.name.value == "monitor") {
+        diagnostics.error(guest.name.at, "the name ", Quoted{guest.name.value},
+                          " is the hypervisor's own on the console");
+        return;
+    }
     for (const GuestConfig& earlier : earlier_guests) {
         if (earlier.name.given() && earlier.name.value == guest.name.value) {
             diagnostics.error(guest.name.at, "there already is a guest ", Quoted{guest.name.value}, ", in line ",
