@@ -299,7 +299,7 @@ private:
             if (cpu().paused || (core().requests.load() & ~u32{request_serve | request_all_off}) == 0)
                 return;
         }
-        kick(core(), request_eoi);
+        kick(core(), request_eoi); // any request will do: it comes back by the NMI
     }
 
     [[gnu::noinline, clang::minsize]] static void serve_guest_once() {
