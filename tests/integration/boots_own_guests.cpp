@@ -151,6 +151,19 @@ Boot several_vcpus() {
     return boot;
 }
 
+/// The hypervisor is heard on a core whose guest wants it all: nothing ends the storm but a command of the monitor.
+Boot storm(const std::string& name, const std::string& cmdline) {
+    constexpr unsigned cpus = 5;
+    Boot boot =
+        boot_of(name, {{.name = "storm", .kernel = "storm", .cmdline = cmdline, .cpus = cpus}}, images_of({"storm"}));
+    const std::string count = "cpus = " + std::to_string(cpus);
+    boot.configuration.replace(boot.configuration.find(count), count.size(), "cpus = [0, 1, 2, 3, 4]");
+    boot.configuration = "[hypervisor]\nservice-cpu = 1\n\n" + boot.configuration;
+    boot.typing = {{"^\\[storm\\] it rages", "\x1dmlist\r"}, {"guest storm: running", "shutdown storm\r"}};
+    boot.cases = {passes("storm"), {"no guest is stopped", {never("stopped at RIP")}}};
+    return boot;
+}
+
 /// vCPUs on cores whose APIC IDs need more than 8 bits, and one on a core near by.
 Boot far_cpus() {
     const Guest smp{.name = "smp", .kernel = "smp", .cmdline = "cpus=3", .cpus = 3};
@@ -275,7 +288,7 @@ Boot panic() {
                           "^bulkhead: hypervisor \\d", before + "#UD ", before + "r0 0x", before + "r12 0x",
                           before + "something shared may be damaged"})}},
     };
-    boot.until = before + "something shared";
+    boot.until = before + "something shared may be damaged; the machine reboots";
     boot.on = {tools::MachineKind::QemuAmd};
     return boot;
 }
@@ -351,6 +364,8 @@ std::vector<Boot> own_guest_boots() {
             x2apic(),
             xapic(),
             several_vcpus(),
+            storm("storm-of-resets", ""),
+            storm("storm-of-interrupts", "modes=1"),
             far_cpus(),
             many_vcpus(),
             many_guests(),
