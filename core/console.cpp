@@ -29,6 +29,17 @@ constinit u32 log_written BULKHEAD_GUARDED_BY(log_lock) = 0;
 constinit ConsoleMux mux; // the service CPU's alone
 constinit std::atomic<bool> serving{false};
 
+/// Somebody writes: in an emergency that may be any CPU.
+constinit std::atomic<bool> wire_taken{false};
+
+/// Not for ever: who has it may have failed.
+void take_wire() {
+    constexpr u32 long_enough = 10'000'000;
+    for (u32 i = 0; i < long_enough && wire_taken.exchange(true); ++i)
+        arch::pause();
+}
+void release_wire() { wire_taken.store(false); }
+
 void write_now(std::string_view text) {
     for (const char c : text)
         shared.uart.put(c);
@@ -80,7 +91,9 @@ bool transmit(ConsolePort& port) {
             if (port.taken.empty())
                 return false;
         }
+        take_wire();
         const std::size_t count = port.uart.transmit({port.taken.begin() + port.sent, port.taken.end()});
+        release_wire();
         if (count == 0)
             return true;
         port.sent += count;
@@ -198,9 +211,11 @@ void emergency(std::string_view line) {
     journal.add(line);
     if (!shared.present)
         return;
+    take_wire();
     write_now("\r\nbulkhead: ");
     write_now(line);
     write_now("\r\n");
+    release_wire();
 }
 
 } // namespace bulkhead::console
