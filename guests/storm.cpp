@@ -7,8 +7,8 @@
 #include "guests/lib/traps.hpp"
 #include "guests/lib/vcpus.hpp"
 
-// All vCPUs from the third on give the second no rest, until the power button of the first is pressed: they reset it
-// and start it again, or, with `modes=1`, send it interrupts while it turns its APIC off and on. If the core of the
+// All vCPUs but the second give it no rest, until the power button of the first is pressed: they reset it and start it
+// again, or, with `modes=1`, send it interrupts while it turns its APIC off and on. If the core of the
 // second is the one that serves the console, and who types "shutdown" is heard, the hypervisor still has its way there.
 namespace bulkhead::guest {
 
@@ -41,20 +41,20 @@ void change_modes(u32) {
     halt();
 }
 
-void reset_and_start(u32) {
+void rage(bool modes) {
     while (!is_over) {
-        send_init(victim);
-        wrmsr(x2apic_icr, icr_to(victim) | icr_start_up | icr_assert | halt_page);
+        if (modes) {
+            wrmsr(x2apic_icr, icr_to(victim) | storm_vector);
+        } else {
+            send_init(victim);
+            wrmsr(x2apic_icr, icr_to(victim) | icr_start_up | icr_assert | halt_page);
+        }
         sent = sent + 1;
     }
-    halt();
 }
 
-void send_interrupts(u32) {
-    while (!is_over) {
-        wrmsr(x2apic_icr, icr_to(victim) | storm_vector);
-        sent = sent + 1;
-    }
+template <bool modes> void rage_on(u32) {
+    rage(modes);
     halt();
 }
 
@@ -72,13 +72,11 @@ void run() {
     StartState found{};
     check(start_vcpu(victim, modes ? change_modes : wait_to_be_reset, found), "vCPU ", victim, " starts");
     for (u32 id = victim + 1; id < vcpu_count(); ++id)
-        check(start_vcpu(id, modes ? send_interrupts : reset_and_start, found), "vCPU ", id, " starts");
+        check(start_vcpu(id, modes ? rage_on<true> : rage_on<false>, found), "vCPU ", id, " starts");
     print("it rages");
+    sti();
+    rage(modes);
     cli();
-    while (!is_over) {
-        sti_hlt();
-        cli();
-    }
     check(sent > 0, "nobody has sent anything");
 }
 
