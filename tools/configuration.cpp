@@ -158,7 +158,6 @@ CheckedConfiguration read_configuration(const std::filesystem::path& path) {
         counted += static_cast<unsigned>(guest.cpus.count);
         listed = std::max(listed, highest_cpu(guest.cpus));
         result.memory += guest.memory.value;
-        result.vcpus += static_cast<unsigned>(guest.cpus.count);
         if (guest.console_port.given())
             result.ports.push_back({result.guests.back(), static_cast<unsigned>(guest.console_port.value),
                                     static_cast<unsigned>(guest.console_irq.value)});

@@ -20,7 +20,6 @@ struct CheckedConfiguration {
     std::vector<std::string> guests; ///< their names
     std::vector<ImageFile> files;    ///< what the guests need
     unsigned cpus = 0;               ///< how many the machine must have
-    unsigned vcpus = 0;              ///< of all guests
     u64 memory = 0;                  ///< bytes of all guests
     bool reboots = false;            ///< it may want the machine to reset
     std::vector<GuestPort> ports{};  ///< of the guests that have one of their own
