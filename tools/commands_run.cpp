@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Bulkhead authors
+//
+// Sub-commands that boot emulated machines.
+#include <memory>
+#include <thread>
+#include <unistd.h>
+
+#include "tools/benchmark.hpp"
+#include "tools/commands.hpp"
+#include "tools/demo.hpp"
+#include "tools/failure.hpp"
+#include "tools/folders.hpp"
+#include "tools/machine.hpp"
+#include "tools/process.hpp"
+#include "tools/run.hpp"
+#include "tools/scaling.hpp"
+
+namespace bulkhead::tools {
+namespace {
+
+struct RunArguments {
+    std::string configuration;
+    std::string machine;
+    std::string statistics;
+    MachineOptions options{.cpus = 0, .memory_mib = 0};
+};
+
+struct BenchArguments {
+    std::string machine;
+    bool scaling = false;
+};
+
+/// Replaces this process by ctest, whose summary is the end of the output.
+int test(const std::vector<std::string>& arguments) {
+    Command command{"ctest",        "--test-dir",
+                    build_folder(), "--output-on-failure",
+                    "-j",           std::to_string(std::max(1u, std::thread::hardware_concurrency()))};
+    command.insert(command.end(), arguments.begin(), arguments.end());
+    std::vector<char*> pointers;
+    for (std::string& argument : command)
+        pointers.push_back(argument.data());
+    pointers.push_back(nullptr);
+    execvp(pointers.front(), pointers.data());
+    throw Failure("cannot start ctest");
+}
+
+} // namespace
+
+void add_demo(Commands& commands) {
+    const auto machine = std::make_shared<std::string>();
+    CLI::App* command = commands.add("demo", "Boot two Debian guests side by side, and see that they work");
+    add_machine_option(command, *machine);
+    commands.on(command, [machine] { return run_demo(choose_machine(*machine)); });
+}
+
+void add_run(Commands& commands) {
+    const auto arguments = std::make_shared<RunArguments>();
+    CLI::App* command = commands.add("run", "Boot a configuration, with this terminal as its serial console");
+    add_configuration_argument(command, arguments->configuration);
+    add_machine_option(command, arguments->machine);
+    command->add_option("--cpus", arguments->options.cpus,
+                        "CPUs of the machine; default: one more than the configuration needs");
+    command->add_option("--memory", arguments->options.memory_mib,
+                        "MiB of the machine; default: what the guests need and 768");
+    command->add_option("--stats", arguments->statistics,
+                        "file for the guests' states and counters, as text for Prometheus, renewed every few seconds");
+    command->footer(std::string(keys_help) +
+                    "\nExit status: 0, the machine powered off, or you ended it; 1, a guest failed or could not be "
+                    "started, or the\n"
+                    "machine failed; 2, wrong usage; 128 and a signal's number, that signal ended it.");
+    commands.on(command, [arguments] {
+        return run_configuration(arguments->configuration, choose_machine(arguments->machine), arguments->options,
+                                 arguments->statistics);
+    });
+}
+
+void add_bench(Commands& commands) {
+    const auto arguments = std::make_shared<BenchArguments>();
+    CLI::App* command = commands.add("bench", "Count the instructions of a boot and of each kind of exit");
+    add_machine_option(command, arguments->machine);
+    command->add_flag("--scaling", arguments->scaling,
+                      "count boots with more and more CPUs and guests instead: takes many minutes");
+    command->footer("The counts are exact and repeat. docs/performance.md says what they are and what they leave out.\n"
+                    "Exit status: 1 when something is over its budget, or was not measured.");
+    commands.on(command, [arguments] {
+        return (arguments->scaling ? run_scaling : run_benchmark)(
+            choose_machine(arguments->machine.empty() ? "qemu-amd" : arguments->machine));
+    });
+}
+
+void add_test(Commands& commands) {
+    CLI::App* command = commands.add("test", "Run every test; further arguments go to ctest, as -R REGEX");
+    command->prefix_command();
+    commands.on(command, [command] { return test(command->remaining()); });
+}
+
+} // namespace bulkhead::tools
