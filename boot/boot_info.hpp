@@ -34,6 +34,8 @@ struct CpuInfo {
     u32 acpi_uid = 0;
     u32 core = 0;    ///< Equal for sibling threads of one core: the APIC ID shifted right by CPUID 0xb's SMT width.
     u32 package = 0; ///< Equal for processors of one package.
+    u32 cache = 0;   ///< Equal for processors that share the last level of cache.
+    u32 node = 0; ///< Its proximity domain (SRAT types 0 and 2): whose memory is near; 0 where firmware says nothing.
 };
 
 struct IoApicInfo {
@@ -157,7 +159,7 @@ enum class OnPanic : u32 { Halt, Reboot };
 
 struct BootInfo {
     static constexpr u64 expected_magic = 0x4f464e4942484b42; // "BKHBINFO"
-    static constexpr u32 expected_version = 5;
+    static constexpr u32 expected_version = 6;
 
     u64 magic = expected_magic;
     u32 version = expected_version;
@@ -215,7 +217,7 @@ constexpr u64 pool_size(u64 cpus, u64 guests, u64 guest_memory, bool spare_table
 
 static_assert(std::is_trivially_copyable_v<BootInfo>);
 static_assert(sizeof(PhysicalArray<u32>) == 16);
-static_assert(sizeof(CpuInfo) == 16);
+static_assert(sizeof(CpuInfo) == 24);
 static_assert(sizeof(MemoryRange) == 24);
 static_assert(sizeof(MemoryChunk) == 24);
 static_assert(sizeof(GuestSegment) == 24);

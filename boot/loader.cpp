@@ -104,7 +104,9 @@ Result<Machine> Loader::machine_for_guests() {
         return std::unexpected(free.error());
     if (!hold_back(*free, reserve_size))
         return fail("out of memory: the firmware and the hand-off need, bytes", reserve_size);
-    return Machine{.cpus = machine_.cpus.first(std::min<u64>(machine_.cpus.size(), max_cpus)), .free_memory = *free};
+    return Machine{.cpus = machine_.cpus.first(std::min<u64>(machine_.cpus.size(), max_cpus)),
+                   .free_memory = *free,
+                   .nodes = machine_.nodes};
 }
 
 /// What is wrong in the file, and what of it is too much for this machine, is reported together.
@@ -205,7 +207,7 @@ Result<void> Loader::take_file_memory() {
 void Loader::print_plan() const {
     static char buffer[8 * KiB];
     Text plan(buffer);
-    write_plan(plan, loaded_.configuration, loaded_.plan, {.cpus = machine_.cpus, .free_memory = {}});
+    write_plan(plan, loaded_.configuration, loaded_.plan, {.cpus = machine_.cpus, .free_memory = {}, .nodes = {}});
     firmware_.console.print(plan.view());
 }
 

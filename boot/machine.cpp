@@ -7,6 +7,7 @@
 #include "arch/x86_64/hardware.hpp"
 #include "boot/acpi_madt.hpp"
 #include "boot/acpi_platform.hpp"
+#include "boot/acpi_srat.hpp"
 #include "boot/identity_map.hpp"
 #include "boot/topology.hpp"
 #include "boot/unix_time.hpp"
@@ -67,6 +68,19 @@ Result<void> read_madt(const Firmware& firmware, acpi::Bytes table, MachineFacts
     return {};
 }
 
+/// Which processors and which memory are near to each other, where the firmware says so.
+Result<void> read_srat(const Firmware& firmware, const IdentityMap& memory, const acpi::RootTables& roots,
+                       MachineFacts& facts) {
+    const auto table = find_table(memory, roots, "SRAT");
+    if (!table)
+        return {};
+    const auto nodes = make_list<NodeMemory>(firmware, acpi::count_srat_memory(*table));
+    if (!nodes)
+        return std::unexpected(nodes.error());
+    facts.nodes = acpi::parse_srat(*table, facts.cpus, *nodes);
+    return {};
+}
+
 /// The tables that a machine may lack.
 Result<void> read_optional_tables(const Firmware& firmware, const IdentityMap& memory, const acpi::RootTables& roots,
                                   MachineFacts& facts) {
@@ -109,6 +123,8 @@ Result<void> read_acpi(const Firmware& firmware, MachineFacts& facts) {
     if (!madt)
         return fail("the firmware has no MADT, the ACPI table that lists the processors, or a damaged one");
     if (const auto done = read_madt(firmware, *madt, facts); !done)
+        return done;
+    if (const auto done = read_srat(firmware, memory, *roots, facts); !done)
         return done;
     return read_optional_tables(firmware, memory, *roots, facts);
 }

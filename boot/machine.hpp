@@ -9,12 +9,14 @@
 #include "boot/acpi_platform.hpp"
 #include "boot/boot_info.hpp"
 #include "boot/firmware.hpp"
+#include "config/placement.hpp"
 
 namespace bulkhead::boot {
 
 /// The lists live in memory that the firmware frees at ExitBootServices: they are copied to the hand-off area.
 struct MachineFacts {
     std::span<CpuInfo> cpus; ///< the first is the one that runs
+    std::span<NodeMemory> nodes;
     std::span<IoApicInfo> io_apics;
     std::span<InterruptOverride> overrides;
     std::span<EcamInfo> ecam;

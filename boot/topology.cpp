@@ -62,6 +62,34 @@ ApicIdLayout by_legacy_leaves(const CpuidSource& cpuid) {
     return {.smt_shift = package_shift > core_bits ? package_shift - core_bits : 0, .package_shift = package_shift};
 }
 
+/// The leaf whose subleaves describe the caches, or 0.
+u32 cache_leaf(const CpuidSource& cpuid, bool amd) {
+    constexpr u32 topology_extensions = 1u << 22;
+    if (!amd)
+        return cpuid(0).eax >= 4 ? 4 : 0;
+    const bool described = cpuid(0x8000'0000).eax >= 0x8000'001d && (cpuid(0x8000'0001).ecx & topology_extensions) != 0;
+    return described ? 0x8000'001d : 0;
+}
+
+/// Both leaves have the same layout. Instruction caches are not looked at. `otherwise` where there is no cache.
+u32 last_cache_shift(const CpuidSource& cpuid, u32 leaf, u32 otherwise) {
+    constexpr u32 max_caches = 16;
+    constexpr u32 instructions = 2;
+    u32 last_level = 0;
+    for (u32 i = 0; leaf != 0 && i < max_caches; ++i) {
+        const u32 eax = cpuid(leaf, i).eax;
+        const u32 type = eax & 0x1f;
+        const u32 level = eax >> 5 & 7;
+        if (type == 0)
+            break;
+        if (type == instructions || level <= last_level)
+            continue;
+        last_level = level;
+        otherwise = bits_for((eax >> 14 & 0xfff) + 1);
+    }
+    return otherwise;
+}
+
 } // namespace
 
 ApicIdLayout apic_id_layout(const CpuidSource& cpuid) {
@@ -69,10 +97,13 @@ ApicIdLayout apic_id_layout(const CpuidSource& cpuid) {
     constexpr u32 hygo = 0x6f67'7948; // EBX of "HygonGenuine"
     const u32 leaf = topology_leaf(cpuid);
     const u32 vendor = cpuid(0).ebx;
-    ApicIdLayout layout = leaf != 0                          ? by_topology_leaf(cpuid, leaf)
-                          : vendor == auth || vendor == hygo ? by_amd_leaves(cpuid)
-                                                             : by_legacy_leaves(cpuid);
+    const bool amd = vendor == auth || vendor == hygo;
+    ApicIdLayout layout = leaf != 0 ? by_topology_leaf(cpuid, leaf)
+                          : amd     ? by_amd_leaves(cpuid)
+                                    : by_legacy_leaves(cpuid);
     layout.package_shift = std::max(layout.package_shift, layout.smt_shift);
+    const u32 cache = last_cache_shift(cpuid, cache_leaf(cpuid, amd), layout.package_shift);
+    layout.cache_shift = std::clamp(cache, layout.smt_shift, layout.package_shift);
     return layout;
 }
 
@@ -85,6 +116,7 @@ void apply_layout(std::span<CpuInfo> cpus, const ApicIdLayout& layout) {
     for (CpuInfo& cpu : cpus) {
         cpu.core = cpu.apic_id >> layout.smt_shift;
         cpu.package = cpu.apic_id >> layout.package_shift;
+        cpu.cache = cpu.apic_id >> layout.cache_shift;
     }
 }
 

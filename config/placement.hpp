@@ -23,10 +23,18 @@ inline constexpr u32 no_cpu = ~0u;
 inline constexpr u64 guest_hole_start = guest_layout::device_hole.value;
 inline constexpr u64 guest_hole_end = guest_layout::device_hole_end.value;
 
+/// Memory that is near to the CPUs of one node.
+struct NodeMemory {
+    PhysicalRange range;
+    u32 node = 0; ///< as CpuInfo::node
+    u32 reserved = 0;
+};
+
 /// What there is to give away.
 struct Machine {
     std::span<const CpuInfo> cpus;              ///< a CPU's number is its index; at most max_cpus
     std::span<const PhysicalRange> free_memory; ///< in ascending order, without overlap, of any alignment
+    std::span<const NodeMemory> nodes;          ///< in any order; memory that is in none of them is near to nobody
 };
 
 struct GuestPlan {

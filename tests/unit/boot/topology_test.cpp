@@ -50,7 +50,7 @@ TEST_CASE("topology by leaf 0Bh: two threads, 64 IDs a package") {
     cpu.leaves[{0, 0}] = {.eax = 0xd, .ebx = genu};
     cpu.leaves[{0xb, 0}] = {.eax = 1, .ebx = 2, .ecx = 0x100, .edx = 0x123};
     cpu.leaves[{0xb, 1}] = {.eax = 6, .ebx = 32, .ecx = 0x201, .edx = 0x123};
-    CHECK(apic_id_layout(cpu) == ApicIdLayout{.smt_shift = 1, .package_shift = 6});
+    CHECK(apic_id_layout(cpu) == ApicIdLayout{.smt_shift = 1, .package_shift = 6, .cache_shift = 6});
     CHECK(own_apic_id(cpu) == 0x123);
     std::vector<CpuInfo> cpus{{.apic_id = 0}, {.apic_id = 1}, {.apic_id = 2}, {.apic_id = 64}};
     apply_layout(cpus, apic_id_layout(cpu));
@@ -67,7 +67,7 @@ TEST_CASE("topology by leaf 1Fh: dies and modules are inside of the package") {
     cpu.leaves[{0x1f, 0}] = {.eax = 1, .ebx = 2, .ecx = 0x100, .edx = 0x10};
     cpu.leaves[{0x1f, 1}] = {.eax = 5, .ebx = 24, .ecx = 0x201, .edx = 0x10};
     cpu.leaves[{0x1f, 2}] = {.eax = 7, .ebx = 48, .ecx = 0x502, .edx = 0x10};
-    CHECK(apic_id_layout(cpu) == ApicIdLayout{.smt_shift = 1, .package_shift = 7});
+    CHECK(apic_id_layout(cpu) == ApicIdLayout{.smt_shift = 1, .package_shift = 7, .cache_shift = 7});
     CHECK(own_apic_id(cpu) == 0x10);
 }
 
@@ -77,11 +77,11 @@ TEST_CASE("topology without leaf 0Bh: AMD") {
     cpu.leaves[{1, 0}] = {.ebx = 0x11080800};
     cpu.leaves[{0x8000'0000, 0}] = {.eax = 0x8000'001e};
     cpu.leaves[{0x8000'0008, 0}] = {.ecx = 0x4007};
-    CHECK(apic_id_layout(cpu) == ApicIdLayout{.smt_shift = 0, .package_shift = 4});
+    CHECK(apic_id_layout(cpu) == ApicIdLayout{.smt_shift = 0, .package_shift = 4, .cache_shift = 4});
     CHECK(own_apic_id(cpu) == 0x11);
     cpu.leaves[{0x8000'0001, 0}] = {.ecx = 1u << 22};
     cpu.leaves[{0x8000'001e, 0}] = {.ebx = 0x100};
-    CHECK(apic_id_layout(cpu) == ApicIdLayout{.smt_shift = 1, .package_shift = 4});
+    CHECK(apic_id_layout(cpu) == ApicIdLayout{.smt_shift = 1, .package_shift = 4, .cache_shift = 4});
     cpu.leaves[{0x8000'0008, 0}] = {.ecx = 5}; // no ApicIdSize: by the number of threads
     CHECK(apic_id_layout(cpu).package_shift == 3);
 }
@@ -92,10 +92,45 @@ TEST_CASE("topology without leaf 0Bh: Intel") {
     cpu.leaves[{1, 0}] = {.ebx = 0x00080000};
     CHECK(apic_id_layout(cpu) == ApicIdLayout{}); // one thread: HTT is 0
     cpu.leaves[{1, 0}].edx = 1u << 28;
-    cpu.leaves[{4, 0}] = {.eax = 3u << 26 | 0x121};
-    CHECK(apic_id_layout(cpu) == ApicIdLayout{.smt_shift = 1, .package_shift = 3});
+    cpu.leaves[{4, 0}] = {.eax = 3u << 26 | 7u << 14 | 0x121};
+    CHECK(apic_id_layout(cpu) == ApicIdLayout{.smt_shift = 1, .package_shift = 3, .cache_shift = 3});
     cpu.leaves[{4, 0}].eax = 63u << 26; // more cores than IDs: a lie that must not wrap
-    CHECK(apic_id_layout(cpu) == ApicIdLayout{.smt_shift = 0, .package_shift = 3});
+    CHECK(apic_id_layout(cpu) == ApicIdLayout{.smt_shift = 0, .package_shift = 3, .cache_shift = 3});
+}
+
+TEST_CASE("topology: the last level of cache") {
+    Recording cpu;
+    cpu.leaves[{0, 0}] = {.eax = 0xd, .ebx = genu};
+    cpu.leaves[{0xb, 0}] = {.eax = 1, .ebx = 2, .ecx = 0x100};
+    cpu.leaves[{0xb, 1}] = {.eax = 6, .ebx = 32, .ecx = 0x201};
+    cpu.leaves[{4, 0}] = {.eax = 1u << 14 | 0x21};  // data, level 1, two threads
+    cpu.leaves[{4, 1}] = {.eax = 63u << 14 | 0xe2}; // instructions, of a level that only data has
+    cpu.leaves[{4, 2}] = {.eax = 3u << 14 | 0x43};
+    CHECK(apic_id_layout(cpu).cache_shift == 2);
+    cpu.leaves[{4, 3}] = {.eax = 23u << 14 | 0x63}; // level 3, 24 threads: IDs are not all used
+    CHECK(apic_id_layout(cpu).cache_shift == 5);
+    std::vector<CpuInfo> cpus{{.apic_id = 0}, {.apic_id = 31}, {.apic_id = 32}};
+    apply_layout(cpus, apic_id_layout(cpu));
+    CHECK(cpus[0].cache == cpus[1].cache);
+    CHECK(cpus[1].cache != cpus[2].cache);
+    cpu.leaves[{4, 3}] = {.eax = 4095u << 14 | 0x63}; // never more than the package
+    CHECK(apic_id_layout(cpu).cache_shift == 6);
+    cpu.leaves[{4, 3}] = {.eax = 0x63}; // never less than the core
+    CHECK(apic_id_layout(cpu).cache_shift == 1);
+}
+
+TEST_CASE("topology: the last level of cache of an AMD CPU") {
+    Recording cpu;
+    cpu.leaves[{0, 0}] = {.eax = 0x10, .ebx = auth};
+    cpu.leaves[{0xb, 0}] = {.eax = 1, .ebx = 2, .ecx = 0x100};
+    cpu.leaves[{0xb, 1}] = {.eax = 7, .ebx = 128, .ecx = 0x201};
+    cpu.leaves[{4, 0}] = {.eax = 3u << 14 | 0x63}; // not AMD's leaf
+    cpu.leaves[{0x8000'0000, 0}] = {.eax = 0x8000'001e};
+    cpu.leaves[{0x8000'001d, 0}] = {.eax = 1u << 14 | 0x21};
+    cpu.leaves[{0x8000'001d, 1}] = {.eax = 15u << 14 | 0x63};
+    CHECK(apic_id_layout(cpu).cache_shift == 7); // no TopologyExtensions: there is no such leaf
+    cpu.leaves[{0x8000'0001, 0}] = {.ecx = 1u << 22};
+    CHECK(apic_id_layout(cpu).cache_shift == 4);
 }
 
 TEST_CASE("topology of a CPU that says nothing, or nonsense") {
@@ -124,5 +159,7 @@ TEST_CASE("topology of real CPUs") {
             CHECK(layout.smt_shift <= 2);     // Xeon Phi has four
         CHECK(layout.package_shift >= layout.smt_shift);
         CHECK(layout.package_shift <= 16);
+        CHECK(layout.cache_shift >= layout.smt_shift);
+        CHECK(layout.cache_shift <= layout.package_shift);
     }
 }

@@ -31,10 +31,11 @@ public:
 struct FakeMachine {
     std::vector<CpuInfo> cpus;
     std::vector<PhysicalRange> memory;
+    std::vector<NodeMemory> nodes{};
 
     /// `cores[i]` threads on core i, numbered core by core.
     static FakeMachine with_cores(std::initializer_list<u32> cores, std::vector<PhysicalRange> memory) {
-        FakeMachine machine{{}, std::move(memory)};
+        FakeMachine machine{.cpus = {}, .memory = std::move(memory)};
         u32 core = 0;
         for (u32 threads : cores) {
             for (u32 i = 0; i < threads; ++i)
@@ -43,7 +44,7 @@ struct FakeMachine {
         }
         return machine;
     }
-    [[nodiscard]] Machine view() const { return {cpus, memory}; }
+    [[nodiscard]] Machine view() const { return {cpus, memory, nodes}; }
 };
 
 struct Loaded {
