@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "boot/identity_map.hpp"
+#include "boot/journal.hpp"
 #include "boot/loader.hpp"
 #include "boot/vcpus.hpp"
 
@@ -57,6 +58,7 @@ void Loader::lay_out(Arena& arena) {
     info_->io_apics = arena.copy<IoApicInfo>(machine_.io_apics);
     info_->overrides = arena.copy<InterruptOverride>(machine_.overrides);
     info_->ecam = arena.copy<EcamInfo>(machine_.ecam);
+    info_->last_records = arena.copy(std::span<const JournalEntry>(records_).first(record_count_));
     lay_out_guests(arena);
     info_->msr_maps = lay_out_msr_maps(arena);
     info_->io_map = lay_out_io_map(arena);
@@ -133,7 +135,7 @@ Result<void> Loader::fill_boot_info() {
     info_->handoff = handoff_;
     info_->image = image_;
     info_->pool = pool_;
-    info_->journal = journal_;
+    info_->journal = {physical_of(journal_.data()), journal_.size_bytes()};
     info_->ap_trampoline = trampoline_;
     info_->acpi = machine_.acpi;
     info_->smbios = machine_.smbios;
@@ -149,6 +151,7 @@ Result<void> Loader::fill_boot_info() {
     info_->debug_faults = config.debug_faults.value;
     info_->when_off = static_cast<WhenOff>(config.when_off.value);
     info_->on_panic = static_cast<OnPanic>(config.on_panic.value);
+    clear_journal(journal_); // what was in it is in the hand-off area now
     return map_image();
 }
 

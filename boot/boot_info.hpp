@@ -8,6 +8,7 @@
 
 #include <type_traits>
 
+#include "base/journal_entry.hpp"
 #include "base/types.hpp"
 #include "mm/memory_chunk.hpp"
 #include "mm/physical_range.hpp"
@@ -77,8 +78,8 @@ struct AcpiInfo {
     u32 has_8259 = 0;        ///< MADT flag PCAT_COMPAT
     u32 has_dmar = 0;        ///< a DMAR table is present
     u32 has_ivrs = 0;        ///< an IVRS table is present
-    u16 reset_port = 0;      ///< FADT: I/O port of the reset register; 0: none
-    u16 reset_value = 0;     ///< what resets the machine there, and leaves its memory alone
+    u16 reset_port = 0;      ///< I/O port by which the machine is reset,
+    u16 reset_value = 0;     ///< by writing this, one byte; its memory stays
     HostPhysical local_apic; ///< MADT, with its address override applied
 };
 
@@ -200,8 +201,8 @@ struct BootInfo {
     u32 debug_faults = 0;             ///< for the tests of what a fault of the hypervisor's own costs
     WhenOff when_off = WhenOff::PowerOff;
     OnPanic on_panic = OnPanic::Halt;
-    PhysicalRange
-        journal; ///< a ring of JournalEntry (core/journal.hpp), as a warm reset left it; size 0: there is none
+    PhysicalRange journal; ///< a ring of JournalEntry that a warm reset leaves alone, zeroed; size 0: there is none
+    PhysicalArray<JournalEntry> last_records; ///< what the boot before left there, the oldest first
 
     u64 reserved[8]{};
 };

@@ -10,6 +10,7 @@
 #include "arch/x86_64/layout.hpp"
 #include "base/hash.hpp"
 #include "boot/hypervisor_image.hpp"
+#include "boot/journal.hpp"
 #include "boot/quiesce.hpp"
 
 namespace bulkhead::boot {
@@ -20,9 +21,6 @@ constexpr std::string_view configuration_file = "bulkhead.toml";
 
 /// What the firmware and the hand-off area may still need when guests have got their memory.
 constexpr u64 reserve_size = 8 * MiB;
-
-/// 256 lines.
-constexpr u64 journal_size = 64 * KiB;
 
 /// As the hypervisor will find (vmx/capabilities.hpp).
 bool needs_spare_tables() {
@@ -125,12 +123,12 @@ Result<void> Loader::parse_configuration() {
 void Loader::take_journal() {
     constexpr u64 candidates[] = {64 * MiB, 128 * MiB, 256 * MiB, 512 * MiB, GiB};
     for (const u64 address : candidates) {
-        if (!memory_.take_at({address}, journal_size))
+        if (!memory_.take_at({address}, sizeof records_))
             continue;
-        journal_ = {{address}, journal_size};
+        journal_ = at_physical<JournalEntry>({address}, records_.size());
         // What the firmware may have put there long ago must not come out of a cache later.
-        for (u64 offset = 0; offset < journal_size; offset += arch::cache_line_size)
-            arch::flush_cache_line(at_physical<u8>({address + offset}));
+        arch::flush_cache(journal_.data(), journal_.size_bytes());
+        record_count_ = read_journal(journal_, records_);
         return;
     }
     firmware_.console.say("there is no memory for the journal: what happens now is forgotten at a reset");

@@ -96,7 +96,9 @@ private:
     ElfImage elf_;
     PhysicalRange image_;
     PhysicalRange pool_;
-    PhysicalRange journal_;
+    std::span<JournalEntry> journal_;
+    std::array<JournalEntry, 256> records_{}; ///< of the boot before,
+    u64 record_count_ = 0;                    ///< so many
     HostPhysical trampoline_;
 
     PhysicalRange handoff_;

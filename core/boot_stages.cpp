@@ -58,8 +58,8 @@ void start_console() {
 void open_journal() {
     journal.attach(
         {reinterpret_cast<JournalEntry*>(layout::journal), machine.boot.journal.size / sizeof(JournalEntry)});
-    journal.replay([](std::string_view line) { Log() << "before the last reset: " << line; });
-    journal.clear();
+    for (const JournalEntry& entry : handed(machine.boot.last_records))
+        Log() << "before the last reset: " << entry.line();
 }
 
 void prepare_exceptions() {

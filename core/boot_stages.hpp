@@ -17,7 +17,7 @@ namespace bulkhead {
 /// Copies what the loader handed over, after a look at magic, version and size.
 void take_boot_info(const BootInfo& handed_over);
 void start_console();
-/// Says what the boot before this one left in the journal, and empties it for this one.
+/// Says what the boot before this one left in the journal. From here on there is one for this boot.
 void open_journal();
 /// From here on an exception of the hypervisor's own is printed.
 void prepare_exceptions();

@@ -124,9 +124,12 @@ inline void reload_segments(u16 code, u16 data) {
                  : "rax", "memory");
 }
 
-inline constexpr u64 cache_line_size = 64; // of every CPU with 64-bit mode
-/// To memory, out of the caches of all CPUs (SDM 2A CLFLUSH: ordered with the writes to the line).
-inline void flush_cache_line(const void* line) { asm volatile("clflush (%0)" : : "r"(line) : "memory"); }
+/// To memory, out of the caches of all CPUs (SDM 2A CLFLUSH: ordered with the writes to the lines, which have 64
+/// bytes).
+inline void flush_cache(const void* first, u64 size) {
+    for (u64 offset = 0; offset < size; offset += 64)
+        asm volatile("clflush (%0)" : : "r"(static_cast<const char*>(first) + offset) : "memory");
+}
 
 /// All stores are visible before the next MSR write (SDM 3A 11.12.3: x2APIC writes do not serialize).
 inline void memory_fence() { asm volatile("mfence; lfence" : : : "memory"); }
