@@ -7,6 +7,7 @@
 #include "boot/identity_map.hpp"
 #include "boot/journal.hpp"
 #include "boot/loader.hpp"
+#include "boot/open_screen.hpp"
 #include "boot/vcpus.hpp"
 
 namespace bulkhead::boot {
@@ -62,6 +63,10 @@ void Loader::lay_out(Arena& arena) {
     lay_out_guests(arena);
     info_->msr_maps = lay_out_msr_maps(arena);
     info_->io_map = lay_out_io_map(arena);
+    const bool has_screen = loaded_.configuration.hypervisor.screen.value && can_show_text(machine_.framebuffer);
+    screen_ = arena.room<drivers::Screen>(has_screen ? 1 : 0);
+    info_->screen = {.address = physical_of(screen_.data()), .count = screen_.size()};
+    info_->log = arena.copy(std::span(Console::log()));
     memory_map_ = arena.room<MemoryRange>(memory_.capacity());
     page_tables_ = arena.room<u64>(table_count * table_entries, page_size);
 }

@@ -9,6 +9,7 @@
 #include <type_traits>
 
 #include "base/journal_entry.hpp"
+#include "base/text.hpp"
 #include "base/types.hpp"
 #include "mm/memory_chunk.hpp"
 #include "mm/physical_range.hpp"
@@ -107,6 +108,9 @@ struct EntryState {
 inline constexpr u32 max_guest_name = 31;
 
 struct VcpuStart; // core/vcpu_start.hpp
+namespace drivers {
+class Screen; // drivers/screen.hpp
+}
 
 struct GuestInfo {
     char name[max_guest_name + 1]{}; ///< zero-terminated, unique
@@ -138,6 +142,26 @@ struct LoaderTimes {
     u64 ending = 0;  ///< ticks the firmware spent stopping its drivers, waiting for devices and processors
     u64 waiting = 0; ///< ticks spent measuring Clocks
     u64 exit = 0;    ///< TSC after ExitBootServices
+};
+
+/// What is done one after the other from efi_main to the first guest, by the loader and then by the hypervisor.
+struct BootStages {
+    static constexpr u64 of_loader = 13, of_hypervisor = 5;
+    struct Stage {
+        char name[24]{}; ///< zero-terminated
+        u64 start = 0;   ///< TSC
+    };
+    Stage list[of_loader + of_hypervisor];
+    u64 count = 0; ///< those that have begun
+
+    /// The next one begins: a line for a person, who sees which it was if the machine stands still in it.
+    void begin(std::string_view name, u64 tsc, Text& line) {
+        if (count == of_loader + of_hypervisor)
+            return;
+        name.copy(list[count].name, sizeof list[count].name - 1);
+        list[count++].start = tsc;
+        line << "stage " << count << " of " << of_loader + of_hypervisor << ": " << name;
+    }
 };
 
 /// What time is measured by, on all CPUs.
@@ -185,9 +209,12 @@ struct BootInfo {
     AcpiInfo acpi;
     HostPhysical smbios; ///< entry point (3.x preferred), 0: none
     FramebufferInfo framebuffer;
+    PhysicalArray<drivers::Screen> screen; ///< the console on it: one, or none
+    PhysicalArray<char> log;               ///< what the loader has said
     WallClock wall_clock;
     Clocks clocks;
     LoaderTimes times;
+    BootStages stages;
 
     HostPhysical efi_system_table;
     HostPhysical

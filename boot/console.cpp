@@ -2,7 +2,16 @@
 // Copyright the Bulkhead authors
 #include "boot/firmware.hpp"
 
+#include <array>
+
 namespace bulkhead::boot {
+
+namespace {
+constinit std::array<char, 32 * KiB> memory{};
+constinit Text printed(memory);
+} // namespace
+
+std::string_view Console::log() { return printed.view(); }
 
 void Console::say(std::string_view line) const {
     print("bulkhead: ");
@@ -11,6 +20,7 @@ void Console::say(std::string_view line) const {
 }
 
 void Console::print(std::string_view text) const {
+    printed << text;
     constexpr u64 room = 128;
     CHAR16 buffer[room + 1];
     u64 used = 0;

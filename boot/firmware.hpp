@@ -27,6 +27,8 @@ public:
     void say(std::string_view line) const;
     /// As it is. '\n' starts a new line; what is not ASCII becomes '?'.
     void print(std::string_view text) const;
+    /// Everything that was printed so far, from the first on; what is too much is left out.
+    [[nodiscard]] static std::string_view log();
     /// Until a key is pressed.
     void wait_for_key() const;
 

@@ -5,6 +5,7 @@
 #include "arch/x86_64/instructions.hpp"
 #include "boot/clocks.hpp"
 #include "boot/loader.hpp"
+#include "boot/open_screen.hpp"
 #include "boot/quiesce.hpp"
 #include "boot/vcpus.hpp"
 
@@ -13,13 +14,11 @@ namespace bulkhead::boot {
 namespace {
 
 /// 16550: the firmware's console is gone, but a serial port needs no driver. `port` 0: there is none.
-void last_words(u16 port, const Error& error) {
+void write_to_serial(u16 port, std::string_view text) {
     constexpr u16 line_status = 5;
     constexpr u8 transmitter_empty = 0x20;
     constexpr u32 waits = 100'000;
-    Line<200> line;
-    line << "bulkhead: not started: " << error.what << ' ' << Hex{error.value} << "\r\n";
-    for (const char c : line.view()) {
+    for (const char c : text) {
         for (u32 i = 0; i < waits && port != 0 && (arch::in8(port + line_status) & transmitter_empty) == 0; ++i) {
         }
         if (port != 0)
@@ -76,12 +75,33 @@ void Loader::make_vcpus() {
         make_vcpu_starts(at_physical<VcpuStart>(guest.vcpus.address, guest.vcpus.count), info_->clocks);
 }
 
+/// The firmware's console is gone. What it showed comes first, so that all of the boot is on one screen.
+void Loader::take_screen() {
+    if (screen_.empty())
+        return;
+    screen_[0] = open_screen(info_->framebuffer);
+    put_on_screen(Console::log());
+}
+
+void Loader::put_on_screen(std::string_view text) {
+    for (const char c : text)
+        if (!screen_.empty())
+            screen_[0].put(c);
+}
+
 void Loader::leave() {
+    begin_stage("end of the firmware");
     const u64 start = arch::read_tsc();
     disconnect_dma_drivers(firmware_);
     Result<void> done = exit_boot_services();
     times_.exit = arch::read_tsc();
     times_.ending = times_.exit - start;
+    take_screen();
+    Line<200> line;
+    line << "bulkhead: ";
+    stages_.begin("clocks", arch::read_tsc(), line);
+    put_on_screen(line.view());
+    put_on_screen("\n");
     if (done)
         done = silence_hardware(machine_);
     if (done)
@@ -89,10 +109,14 @@ void Loader::leave() {
     if (done)
         make_vcpus(); // they are told what the clocks' frequencies are
     info_->times = times_;
+    info_->stages = stages_;
     if (done)
         jump(physical_of(page_tables_.data()), elf_.entry, info_);
     arch::cli();
-    last_words(info_->console_port, done.error());
+    line.clear();
+    line << "bulkhead: not started: " << done.error().what << ' ' << Hex{done.error().value} << "\r\n";
+    put_on_screen(line.view());
+    write_to_serial(info_->console_port, line.view());
     for (;;)
         arch::hlt();
 }

@@ -11,6 +11,7 @@
 #include "base/hash.hpp"
 #include "boot/hypervisor_image.hpp"
 #include "boot/journal.hpp"
+#include "boot/open_screen.hpp"
 #include "boot/quiesce.hpp"
 
 namespace bulkhead::boot {
@@ -39,18 +40,38 @@ std::span<const u8> embedded_elf() { return {hypervisor_elf, hypervisor_elf_end}
 
 Result<void> Loader::load(u64 start_tsc) {
     times_.start = start_tsc;
-    using Stage = Result<void> (Loader::*)();
-    constexpr Stage stages[] = {
-        &Loader::look_at_machine,  &Loader::read_configuration, &Loader::parse_configuration, &Loader::take_own_memory,
-        &Loader::take_file_memory, &Loader::place_guests,       &Loader::read_files,          &Loader::make_guests,
-        &Loader::hash_guests,      &Loader::load_hypervisor,    &Loader::fill_boot_info,
+    struct Stage {
+        std::string_view name;
+        Result<void> (Loader::*run)();
     };
+    static constexpr Stage stages[] = {
+        {"machine", &Loader::look_at_machine},
+        {"configuration's file", &Loader::read_configuration},
+        {"configuration", &Loader::parse_configuration},
+        {"own memory", &Loader::take_own_memory},
+        {"room for files", &Loader::take_file_memory},
+        {"placement", &Loader::place_guests},
+        {"files", &Loader::read_files},
+        {"guests", &Loader::make_guests},
+        {"checksums", &Loader::hash_guests},
+        {"hypervisor", &Loader::load_hypervisor},
+        {"hand-off", &Loader::fill_boot_info},
+    };
+    static_assert(std::size(stages) + stages_of_leaving == BootStages::of_loader);
     Result<void> done;
-    for (const Stage stage : stages)
-        if (done)
-            done = (this->*stage)();
+    for (const Stage& stage : stages)
+        if (done) {
+            begin_stage(stage.name);
+            done = (this->*stage.run)();
+        }
     volume_.close();
     return done;
+}
+
+void Loader::begin_stage(std::string_view name) {
+    Line<80> line;
+    stages_.begin(name, arch::read_tsc(), line);
+    firmware_.console.say(line.view());
 }
 
 Result<void> Loader::look_at_machine() {
@@ -62,7 +83,11 @@ Result<void> Loader::look_at_machine() {
     machine_ = *machine;
     Line<120> line;
     line << u64{machine_.cpus.size()} << (machine_.cpus.size() == 1 ? " CPU" : " CPUs") << ", Secure Boot "
-         << (secure_boot(firmware_) ? "on" : "off");
+         << (secure_boot(firmware_) ? "on" : "off") << ", screen ";
+    if (can_show_text(machine_.framebuffer))
+        line << machine_.framebuffer.width << " x " << machine_.framebuffer.height;
+    else
+        line << "none";
     firmware_.console.say(line.view());
     return check_registers(machine_);
 }

@@ -15,6 +15,7 @@
 #include "boot/machine.hpp"
 #include "boot/memory.hpp"
 #include "config/load.hpp"
+#include "drivers/screen.hpp"
 
 namespace bulkhead::boot {
 
@@ -45,6 +46,9 @@ public:
     [[nodiscard]] bool configuration_is_faulty() const { return !loaded_.diagnostics.empty(); }
 
 private:
+    static constexpr u64 stages_of_leaving = 2;
+    void begin_stage(std::string_view name);
+
     // loader.cpp: the stages of load(), in this order
     Result<void> look_at_machine();
     Result<void> read_configuration();
@@ -76,6 +80,8 @@ private:
 
     // leave.cpp
     Result<void> exit_boot_services();
+    void take_screen();
+    void put_on_screen(std::string_view text);
     Result<void> take_clocks();
     void make_vcpus();
 
@@ -84,6 +90,7 @@ private:
     Volume volume_;
     MachineFacts machine_;
     LoaderTimes times_;
+    BootStages stages_;
 
     std::span<char> text_; ///< of the configuration
     ConfigurationStorage storage_;
@@ -104,7 +111,8 @@ private:
     PhysicalRange handoff_;
     BootInfo* info_ = nullptr;
     std::span<MemoryRange> memory_map_;
-    std::span<u64> page_tables_; ///< the first is the root
+    std::span<drivers::Screen> screen_; ///< empty: there is none, or it is not to be used
+    std::span<u64> page_tables_;        ///< the first is the root
 };
 
 } // namespace bulkhead::boot

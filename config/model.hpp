@@ -22,7 +22,8 @@ struct HypervisorConfig {
     Located<u64> console_port{.value = 0x3f8, .at = {}};  ///< I/O port of a 16550; 0: none
     Located<u64> console_irq;                             ///< its ISA interrupt; 0: none, nothing can be typed
     Located<u64> console_baud{.value = 115200, .at = {}}; ///< 0: leave it as the firmware set it
-    Located<u64> service_cpu;                             ///< CPU number, only where given()
+    Located<bool> screen{.value = true, .at = {}};
+    Located<u64> service_cpu; ///< CPU number, only where given()
     Located<bool> debug_needless_intercept;
     Located<bool> debug_faults;
     Located<u64> when_off; ///< a WhenOff

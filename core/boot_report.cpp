@@ -18,6 +18,18 @@ void announce_cores(Text& line, const Guest& guest) {
         line << (vcpu->id == 0 ? " " : ", ") << vcpu->cpu << " (APIC ID " << vcpu->apic_id << ")";
 }
 
+void announce_stages() {
+    const BootStages& stages = machine.boot.stages;
+    Line<1024> line;
+    line << "stages in microseconds:";
+    for (u64 i = 0; i < stages.count; ++i) {
+        const u64 end = i + 1 < stages.count ? stages.list[i + 1].start : arch::read_tsc();
+        line << (i == 0 ? " " : ", ") << i + 1 << " " << stages.list[i].name << " "
+             << (end - stages.list[i].start) * 1000 / machine.boot.clocks.tsc_khz;
+    }
+    console::print(line.view());
+}
+
 } // namespace
 
 void announce_plan() {
@@ -49,6 +61,7 @@ void announce_start() {
     Log() << "boot: " << total << " ticks since efi_main: reading " << loader.reading << ", hashing " << loader.hashing
           << ", zeroing and copying " << moving << ", ending the firmware " << loader.ending << ", hardware waits "
           << waits << ", all else " << (total > apart ? total - apart : 0);
+    announce_stages();
 }
 
 } // namespace bulkhead

@@ -37,6 +37,11 @@ void give_up_cpu(Vcpu& core) {
 
 } // namespace
 
+void begin_stage(std::string_view name) {
+    Log line;
+    machine.boot.stages.begin(name, arch::read_tsc(), line);
+}
+
 void take_boot_info(const BootInfo& handed_over) {
     machine.boot = handed_over;
     if (machine.boot.magic != BootInfo::expected_magic || machine.boot.version != BootInfo::expected_version ||
@@ -49,7 +54,11 @@ void take_boot_info(const BootInfo& handed_over) {
 }
 
 void start_console() {
-    console::start(machine.boot.console_port, machine.boot.console_baud);
+    const auto& [screen, screens] = machine.boot.screen; // the firmware's tables map all where it is
+    const auto& [log, log_size] = machine.boot.log;
+    console::start(machine.boot.console_port, machine.boot.console_baud,
+                   {reinterpret_cast<const drivers::Screen*>(screen.value), screens},
+                   {reinterpret_cast<const char*>(log.value), log_size});
     Log() << "hypervisor " << version << ", text " << static_cast<u64>(text_end - text_start) / KiB << " KiB, and "
           << static_cast<u64>(init_end - init_start) / KiB << " KiB while booting, " << machine.boot.cpus.count
           << " CPUs, " << machine.boot.guests.count << " guests";

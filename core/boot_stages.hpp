@@ -14,6 +14,8 @@
 
 namespace bulkhead {
 
+/// A stage of booting begins: says so.
+void begin_stage(std::string_view name);
 /// Copies what the loader handed over, after a look at magic, version and size.
 void take_boot_info(const BootInfo& handed_over);
 void start_console();

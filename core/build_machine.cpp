@@ -6,6 +6,7 @@
 
 #include "arch/x86_64/instructions.hpp"
 #include "arch/x86_64/layout.hpp"
+#include "core/console.hpp"
 #include "core/monitor.hpp"
 #include "core/parked.hpp"
 
@@ -47,10 +48,14 @@ Result<void> MachineBuilder::take_over_memory() {
     if (machine.boot.acpi.hpet.value != 0)
         if (auto r = spaces_.map_device(machine.boot.acpi.hpet, page_size); !r)
             return r;
+    if (machine.boot.screen.count != 0)
+        if (auto r = spaces_.map_device(machine.boot.framebuffer.address, machine.boot.framebuffer.size); !r)
+            return r;
     const Result<HostPhysical> root = spaces_.make_boot_root({arch::read_cr3()});
     if (!root)
         return std::unexpected(root.error());
     arch::write_cr3(root->value);
+    console::move_screen();
     return {};
 }
 

@@ -8,6 +8,7 @@
 #include "base/init.hpp"
 #include "base/spinlock.hpp"
 #include "core/journal.hpp"
+#include "core/life_cycle.hpp"
 #include "core/machine.hpp"
 #include "core/monitor.hpp"
 #include "drivers/serial.hpp"
@@ -17,13 +18,14 @@ namespace bulkhead::console {
 namespace {
 
 constinit ConsolePort shared;
+constinit drivers::Screen screen; // shows what goes to the shared port, also where there is none
 
 constinit Spinlock log_lock; // of lines of the hypervisor's own: short, rare, and never while a guest waits for input
 constinit ConsoleOutput log_ring BULKHEAD_GUARDED_BY(log_lock);
 constinit ConsoleWriter log_writer BULKHEAD_GUARDED_BY(log_lock);
 
 /// The last lines, the oldest from log_written on.
-constinit std::array<char, 8192> log_memory BULKHEAD_GUARDED_BY(log_lock){};
+constinit std::array<char, 16384> log_memory BULKHEAD_GUARDED_BY(log_lock){};
 constinit u32 log_written BULKHEAD_GUARDED_BY(log_lock) = 0;
 
 constinit ConsoleMux mux; // the service CPU's alone
@@ -41,8 +43,11 @@ void take_wire() {
 void release_wire() { wire_taken.store(false); }
 
 void write_now(std::string_view text) {
-    for (const char c : text)
-        shared.uart.put(c);
+    for (const char c : text) {
+        screen.put(c);
+        if (shared.present)
+            shared.uart.put(c);
+    }
 }
 
 void remember(std::string_view text) BULKHEAD_REQUIRES(log_lock) {
@@ -78,22 +83,29 @@ void on_key(const ConsolePort& port, u8 key) {
     }
 }
 
-std::optional<u8> next(ConsolePort& port) { return port.output == nullptr ? mux.next() : port.output->pop(); }
+std::optional<u8> next(ConsolePort& port) {
+    if (port.output != nullptr)
+        return port.output->pop();
+    const std::optional<u8> byte = mux.next();
+    if (byte)
+        screen.put(static_cast<char>(*byte));
+    return byte;
+}
 
 /// Sends what the UART has room for. False when there is nothing more to send.
 bool transmit(ConsolePort& port) {
     for (;;) {
+        take_wire();
         if (port.sent == port.taken.size()) {
             port.sent = 0;
             port.taken.clear();
             for (std::optional<u8> byte; !port.taken.full() && (byte = next(port));)
                 static_cast<void>(port.taken.push_back(static_cast<char>(*byte)));
-            if (port.taken.empty())
-                return false;
         }
-        take_wire();
         const std::size_t count = port.uart.transmit({port.taken.begin() + port.sent, port.taken.end()});
         release_wire();
+        if (port.taken.empty())
+            return false;
         if (count == 0)
             return true;
         port.sent += count;
@@ -104,11 +116,13 @@ bool transmit(ConsolePort& port) {
     for (; port.sent < port.taken.size(); ++port.sent)
         port.uart.put(port.taken.begin()[port.sent]);
     while (const std::optional<u8> byte = next(port))
-        port.uart.put(static_cast<char>(*byte));
+        if (port.present)
+            port.uart.put(static_cast<char>(*byte));
 }
 
 [[gnu::noinline]] void serve(ConsolePort& port) {
-    if (port.uart.drain([&](char key) { on_key(port, static_cast<u8>(key)); })) // no pointer: no indirect branch
+    if (port.present &&
+        port.uart.drain([&](char key) { on_key(port, static_cast<u8>(key)); })) // no pointer: no indirect branch
         Log() << "typed bytes were lost: they came faster than they were taken";
     for (;;) {
         port.idle.store(false);
@@ -123,7 +137,17 @@ bool transmit(ConsolePort& port) {
         if (port.output == nullptr ? !mux.has_input() : port.output->empty())
             break;
     }
-    port.uart.set_interrupts(true, false);
+    if (port.present)
+        port.uart.set_interrupts(true, false);
+}
+
+void show_states() {
+    Line<1024> line;
+    for (Guest& guest : machine.guests) {
+        const LockGuard lock(guest.life_lock, lock_owner());
+        line << ' ' << guest.name << ": " << state_of(guest) << "  ";
+    }
+    screen.show_status(line.view());
 }
 
 void wake(ConsolePort& port) {
@@ -132,7 +156,7 @@ void wake(ConsolePort& port) {
 }
 
 template <class Do> void for_each_port(Do action) {
-    if (shared.present)
+    if (shared.present || screen.is_open())
         action(shared);
     for (Guest& guest : machine.guests)
         if (guest.port.present)
@@ -146,11 +170,20 @@ BULKHEAD_INIT Result<void> open(ConsolePort& port, u16 base, u32 baud) {
     return port.uart.init(baud);
 }
 
-BULKHEAD_INIT void start(u16 port, u32 baud) { shared.present = port != 0 && open(shared, port, baud).has_value(); }
+BULKHEAD_INIT void start(u16 port, u32 baud, std::span<const drivers::Screen> of_loader, std::string_view log) {
+    shared.present = port != 0 && open(shared, port, baud).has_value();
+    if (!of_loader.empty())
+        screen = of_loader[0];
+    const LockGuard lock(log_lock, lock_owner());
+    remember(log);
+}
+
+BULKHEAD_INIT void move_screen() {
+    if (screen.is_open())
+        screen.move(layout::mmio + machine.boot.framebuffer.address.value);
+}
 
 void print(std::string_view line) {
-    if (!shared.present)
-        return;
     {
         const LockGuard lock(log_lock, lock_owner());
         remember(line);
@@ -179,8 +212,11 @@ BULKHEAD_INIT void start_service(std::span<ConsoleSource> sources, bool has_inte
 }
 
 void serve() {
-    if (serving.load())
-        for_each_port([](ConsolePort& port) { serve(port); });
+    if (!serving.load())
+        return;
+    for_each_port([](ConsolePort& port) { serve(port); });
+    if (screen.is_open())
+        show_states();
 }
 
 void wake(Guest& guest) { wake(guest.port.present ? guest.port : shared); }
@@ -209,8 +245,6 @@ bool holds_lock() { return log_lock.is_held_by(lock_owner()); }
 
 void emergency(std::string_view line) {
     journal.add(line);
-    if (!shared.present)
-        return;
     take_wire();
     write_now("\r\nbulkhead: ");
     write_now(line);

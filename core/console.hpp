@@ -3,19 +3,24 @@
 #pragma once
 
 #include "base/text.hpp"
+#include "boot/boot_info.hpp"
 #include "core/console_port.hpp"
+#include "drivers/screen.hpp"
 
 namespace bulkhead {
 
 struct Guest;
 
-/// The hypervisor's console: the physical UART. While booting, a line goes out at once. Once service starts, a line
-/// goes into a ring, and the service CPU brings rings and guests' consoles to the wire, without anybody waiting for it.
-/// A guest may have a UART of its own, served likewise.
+/// The hypervisor's console: the physical UART, and the screen, which shows the same. While booting, a line goes out at
+/// once. Once service starts, a line goes into a ring, and the service CPU brings rings and guests' consoles to the
+/// wire, without anybody waiting for it. A guest may have a UART of its own, served likewise.
 namespace console {
 
-/// `port`: I/O base of a 16550, 0 for none. `baud`: 0 leaves the line as the firmware set it.
-void start(u16 port, u32 baud);
+/// `port`: I/O base of a 16550, 0 for none. `baud`: 0 leaves the line as the firmware set it. `of_loader`: the
+/// screen, or none; it goes on there. `log`: what the loader has said, for repeat_log().
+void start(u16 port, u32 baud, std::span<const drivers::Screen> of_loader, std::string_view log);
+/// The screen is reached through layout::mmio from now on.
+void move_screen();
 
 /// The 16550 at `base` becomes `port`, with `baud` as above; it is not served before it is present, too. Errors:
 /// drivers::SerialPort::init()'s.

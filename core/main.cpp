@@ -82,18 +82,23 @@ extern "C" [[noreturn]] BULKHEAD_INIT void ap_main(u32 index) {
 extern "C" [[noreturn]] BULKHEAD_INIT void hv_main(const BootInfo& handed_over) {
     take_boot_info(handed_over);
     start_console();
+    begin_stage("vendor");
     prepare_exceptions();
     decide_vendor(reason_against(svm::Backend::detect()), reason_against(vmx::Backend::detect()));
+    begin_stage("memory");
     MachineBuilder builder(machine.boot);
     or_halt("memory", builder.take_over_memory());
     open_journal();
+    begin_stage("guests' objects");
     or_halt("guests", builder.create_objects());
     start_local_apic();
+    begin_stage("page tables");
     or_halt("page tables", builder.build_tables(prepare_vendor(paging_capabilities())));
     builder.seal();
     cpu_plans = builder.plans();
     launch_guests();
     announce_plan();
+    begin_stage("CPUs and guests");
     start_other_cpus(builder.plans(), builder.trampoline_root());
     continue_on_stack(cpu_plans[0].start_root.value, layout::per_cpu_stack + layout::per_cpu_stack_size,
                       run_cpu_of_this_vendor, 0);

@@ -69,6 +69,9 @@ struct EmulatorCommand {
 [[nodiscard]] EmulatorCommand emulator_command(MachineKind machine, const MachineOptions& options,
                                                const std::filesystem::path& image, const std::filesystem::path& folder);
 
+/// In `folder` of emulator_command(): where QEMU's monitor listens (docs/debugging.md). Bochs has none.
+inline constexpr std::string_view monitor_socket = "monitor.sock";
+
 /// Whether a machine that still runs has reset itself: one whose emulator goes on then, and has to be ended.
 [[nodiscard]] bool has_reset(MachineKind machine, const std::filesystem::path& folder);
 

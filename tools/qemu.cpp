@@ -67,7 +67,8 @@ EmulatorCommand command(MachineKind machine, const MachineOptions& options, cons
     append(command, {"-drive", "if=pflash,unit=1,format=raw,file=variables.fd"});
     append(command, {"-drive", "if=none,id=stick,format=raw,file=/tmp/disk.img"});
     append(command, {"-device", "qemu-xhci", "-device", "usb-storage,drive=stick,bootindex=0"});
-    append(command, {"-display", "none", "-vga", "std", "-monitor", "none"});
+    append(command, {"-display", "none", "-vga", "std"});
+    append(command, {"-monitor", "unix:" + std::string(monitor_socket) + ",server=on,wait=off"});
     if (!options.goes_on_after_reset)
         append(command, {"-no-reboot"});
     append(command, {"-chardev", "stdio,id=com1,signal=off", "-serial", "chardev:com1"});

@@ -40,7 +40,8 @@ struct Case {
     /// Where it holds, of the machines of its boot. Where an emulator cannot do what a case wants, another case says
     /// exactly what it does instead.
     std::vector<tools::MachineKind> on = everywhere;
-    std::string console{}; ///< of a guest that has a serial port of its own: what is said there; "": on COM1
+    std::string
+        console{}; ///< of a guest that has a serial port of its own: what is said there; or of a Photograph; "": COM1
 };
 
 /// When a line, or the unfinished last line, has `after`, `keys` are typed. One after the other, at each port.
@@ -48,6 +49,13 @@ struct Typing {
     std::string after;
     std::string keys;
     std::string console{}; ///< as in Case
+};
+
+/// When a line on COM1 has `after`, the screen is photographed. On QEMU. Its text is the console "screen NAME" of
+/// cases.
+struct Photograph {
+    std::string name;
+    std::string after;
 };
 
 /// A guest in a configuration that configuration_of() writes.
@@ -71,6 +79,7 @@ struct Boot {
     std::vector<tools::ImageFile> files{};
     tools::MachineOptions options{};
     std::vector<Typing> typing{};
+    std::vector<Photograph> photographs{};
     std::string until{};             ///< the machine is ended at a line that has this; for one that does not power off
     std::chrono::seconds quiet{120}; ///< no output for so long, on QEMU: nothing will come any more
     std::vector<Case> cases{};

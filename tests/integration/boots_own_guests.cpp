@@ -268,7 +268,14 @@ Boot halt() {
         {"it is recorded, and the core stops",
          {lines_in_order({"^bulkhead: hypervisor: #UD .* at 0x[0-9a-f]{16}, cr2 ", "^bulkhead: hypervisor: r0 0x",
                           "^bulkhead: hypervisor: something shared may be damaged; this core stops"})}},
-        {"a neighbour goes on", {line("^\\[neighbour\\] PASS neighbour"), never("\\] FAIL")}}};
+        {"a neighbour goes on", {line("^\\[neighbour\\] PASS neighbour"), never("\\] FAIL")}},
+        {"the screen has it in full",
+         {lines_in_order({"^bulkhead: hypervisor: #UD .* at 0x[0-9a-f]{16}, cr2 ", "^bulkhead: hypervisor: r0 0x",
+                          "^bulkhead: hypervisor: r12 0x.* r15 0x[0-9a-f]{16}$",
+                          "^bulkhead: hypervisor: something shared may be damaged; this core stops$"})},
+         {tools::MachineKind::QemuAmd},
+         "screen panic"}};
+    boot.photographs = {{"panic", "^bulkhead: hypervisor: something shared may be damaged; this core stops"}};
     boot.until = is_off("neighbour", "powered off");
     return boot;
 }
@@ -290,6 +297,41 @@ Boot panic() {
     };
     boot.until = before + "something shared may be damaged; the machine reboots";
     boot.on = {tools::MachineKind::QemuAmd};
+    return boot;
+}
+
+/// Who has no serial port sees all on the screen: each stage of the boot, the loader's first, what guests print and how
+/// they are.
+Boot screen() {
+    Boot boot =
+        boot_of("screen", {guest_named("triple-fault"), guest_named("neighbour", "seconds=5"), guest_named("button")},
+                images_of({"triple-fault", "neighbour", "button"}));
+    boot.photographs = {{"boot", "^bulkhead: stages in microseconds: .*CPUs and guests \\d"},
+                        {"guests", is_off("neighbour", "powered off")}};
+    const auto on_qemu = std::vector{tools::MachineKind::QemuAmd};
+    boot.cases = {
+        {"the whole boot is on it",
+         {lines_in_order({"^bulkhead: Bulkhead ", "^bulkhead: stage 1 of (\\d+): machine$", "^bulkhead: stage 12 of ",
+                          "^bulkhead: stage 13 of ", "^bulkhead: hypervisor ",
+                          "^bulkhead: stage 18 of 18: ", "^bulkhead: stages in microseconds: 1 machine \\d+, "}),
+          never("\x7f")},
+         on_qemu,
+         "screen boot"},
+        {"guests are on it, and how they are",
+         {line("^\\[neighbour\\] "), line("^bulkhead: guest triple-fault is off: failed"),
+          line("^ triple-fault: failed +neighbour: stopped +button: running")},
+         on_qemu,
+         "screen guests"},
+        passes("neighbour"),
+    };
+    boot.until = is_off("neighbour", "powered off");
+    return boot;
+}
+
+/// Without a serial port nothing is lost but what could be typed.
+Boot no_serial() {
+    Boot boot = boot_of("no-serial", {guest_named("neighbour", "seconds=1")}, images_of({"neighbour"}));
+    boot.configuration = "[hypervisor]\nconsole-port = 0\n\n" + boot.configuration;
     return boot;
 }
 
@@ -376,6 +418,8 @@ std::vector<Boot> own_guest_boots() {
             journal(),
             also_on_bochs_amd(own_fault()),
             halt(),
+            screen(),
+            no_serial(),
             panic(),
             no_interrupt(),
             containment("shutdowns", {"triple-fault", "shutdown-idt", "bad-fetch-hole"}),

@@ -6,7 +6,9 @@
 #include <iostream>
 #include <iterator>
 #include <regex>
+#include <set>
 
+#include "integration/screen.hpp"
 #include "tools/failure.hpp"
 #include "tools/folders.hpp"
 #include "tools/initramfs.hpp"
@@ -15,11 +17,16 @@
 namespace bulkhead::integration {
 namespace {
 
+std::vector<Photograph> photographs_of(const Boot& boot, tools::MachineKind machine) {
+    return machine == tools::MachineKind::QemuAmd ? boot.photographs : std::vector<Photograph>{};
+}
+
 /// Follows the output of one console: types when it is time, and sees when the run is over.
 class Operator {
 public:
     /// `console` as in Case.
-    Operator(const Boot& boot, const std::string& console) : boot_(boot), console_(console) {
+    Operator(const Boot& boot, tools::MachineKind machine, const std::string& console)
+        : boot_(boot), machine_(machine), console_(console) {
         for (const Typing& typing : boot.typing)
             if (typing.console == console)
                 typing_.push_back(typing);
@@ -32,6 +39,10 @@ public:
         for (const std::string& line : seen) {
             if (typed_ < typing_.size() && std::regex_search(line, std::regex(typing_[typed_].after)))
                 reaction.type += typing_[typed_++].keys;
+            for (const Photograph& picture : photographs_of(boot_, machine_))
+                if (console_.empty() && std::regex_search(line, std::regex(picture.after)) &&
+                    taken_.insert(picture.name).second)
+                    photograph(recording_folder(boot_, machine_), picture.name);
             // A machine that could not start would sit there until the time is up.
             if (std::regex_search(line, std::regex(boot_.until.empty() ? "^bulkhead: not started: " : boot_.until)))
                 reaction.stop = console_.empty();
@@ -42,7 +53,9 @@ public:
 
 private:
     const Boot& boot_;
+    tools::MachineKind machine_;
     std::string console_;
+    std::set<std::string> taken_; ///< photographs
     std::vector<Typing> typing_;
     tools::Transcript transcript_;
     unsigned typed_ = 0;
@@ -82,10 +95,10 @@ void record(const Boot& boot, tools::MachineKind machine) {
     std::filesystem::create_directories(folder);
     prepare_disk(boot, machine, folder);
 
-    Operator person(boot, "");
+    Operator person(boot, machine, "");
     std::vector<Operator> at_ports;
     for (const tools::GuestPort& port : boot.options.guest_ports)
-        at_ports.emplace_back(boot, port.guest);
+        at_ports.emplace_back(boot, machine, port.guest);
     const auto type_at_port = [&](std::size_t port, std::string_view bytes) { return at_ports[port](bytes).type; };
     const tools::SessionEnd end = tools::run_session({.machine = machine,
                                                       .options = boot.options,
@@ -117,6 +130,8 @@ Recording read_recording(const Boot& boot, tools::MachineKind machine) {
     recording.lines[""] = lines_of(recording.serial_log);
     for (const tools::GuestPort& port : boot.options.guest_ports)
         recording.lines[port.guest] = lines_of(recording.serial_log.parent_path() / tools::port_log(port));
+    for (const Photograph& picture : photographs_of(boot, machine))
+        recording.lines["screen " + picture.name] = text_of(recording_folder(boot, machine) / (picture.name + ".ppm"));
     return recording;
 }
 

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Bulkhead authors
+#include "drivers/screen.hpp"
+
+#include <algorithm>
+
+#include "font.hpp"
+
+namespace bulkhead::drivers {
+
+namespace {
+
+// Spleen 8x16 as a PC screen font, version 1: four bytes, then the letters, ASCII at its own numbers.
+constexpr u32 font_header = 4;
+static_assert(console_font[0] == 0x36 && console_font[1] == 0x04 && console_font[3] == Screen::letter_height);
+
+constexpr char first_letter = ' ', last_letter = '~';
+constexpr u32 letter_bytes = (last_letter - first_letter + 1) * Screen::letter_height;
+constexpr auto letters = [] {
+    std::array<u8, letter_bytes> bytes{};
+    std::ranges::copy_n(console_font.begin() + font_header + first_letter * Screen::letter_height, letter_bytes,
+                        bytes.begin());
+    return bytes;
+}();
+
+/// The same in RGB and BGR.
+constexpr u32 light = 0xd0d0d0, dark = 0;
+
+} // namespace
+
+Screen::Screen(const ScreenLayout& layout, u64 pixels) : layout_(layout) {
+    move(pixels);
+    for (u32 cell = 0; cell < (layout.rows + status_rows) * layout.columns; ++cell)
+        change(cell, ' ');
+}
+
+void Screen::put(char c) {
+    if (!is_open() || skip(c))
+        return;
+    if (c == '\n') {
+        end_line();
+    } else if (c == '\r') {
+        column_ = 0;
+    } else if (c == '\b') {
+        column_ -= column_ == 0 ? 0 : 1;
+    } else if (c == '\t') {
+        column_ = std::min((column_ | 7) + 1, layout_.columns);
+    } else if (c < 0 || c >= first_letter) {
+        if (column_ == layout_.columns)
+            end_line();
+        change(row_ * layout_.columns + column_++, c);
+    }
+}
+
+bool Screen::skip(char c) {
+    if (c >= 0 && c < first_letter) {
+        escape_ = c == '\x1b' ? Escape::Begun : Escape::None;
+        return false;
+    }
+    if (escape_ == Escape::Begun)
+        escape_ = c == '[' ? Escape::Sequence : Escape::None;
+    else if (escape_ == Escape::Sequence) // ECMA-48 5.4: up to a final byte
+        escape_ = c >= '@' ? Escape::None : Escape::Sequence;
+    else
+        return false;
+    return true;
+}
+
+/// At the end of the screen the text moves up by a quarter of it: each letter that changes is drawn anew, so the fewer
+/// times the better.
+void Screen::end_line() {
+    column_ = 0;
+    if (++row_ < layout_.rows)
+        return;
+    const u32 jump = std::max(1u, layout_.rows / 4);
+    row_ -= jump;
+    for (u32 cell = 0; cell < layout_.rows * layout_.columns; ++cell) {
+        const char c = cell < row_ * layout_.columns ? cells_[cell + jump * layout_.columns] : ' ';
+        if (c != cells_[cell])
+            change(cell, c);
+    }
+}
+
+void Screen::show_status(std::string_view text) {
+    for (u32 i = 0; is_open() && i < status_rows * layout_.columns; ++i) {
+        const u32 cell = layout_.rows * layout_.columns + i;
+        const char c = i < text.size() ? text[i] : ' ';
+        if (c != cells_[cell])
+            change(cell, c);
+    }
+}
+
+void Screen::change(u32 cell, char c) {
+    cells_[cell] = c;
+    const u32 row = cell / layout_.columns, column = cell % layout_.columns;
+    const u32 ink = row < layout_.rows ? light : dark, paper = row < layout_.rows ? dark : light;
+    const u32 letter = static_cast<u32>((c < first_letter || c > last_letter ? '?' : c) - first_letter);
+    volatile u32* line = pixels_ + u64{row} * letter_height * layout_.scale * layout_.stride +
+                         u64{column} * letter_width * layout_.scale;
+    for (u32 y = 0; y < letter_height * layout_.scale; ++y, line += layout_.stride) {
+        volatile u32* pixel = line;
+        for (u32 bit = 1u << letter_width >> 1; bit != 0; bit >>= 1)
+            for (u32 i = 0; i < layout_.scale; ++i)
+                *pixel++ = (letters[letter * letter_height + y / layout_.scale] & bit) != 0 ? ink : paper;
+    }
+}
+
+} // namespace bulkhead::drivers
