@@ -2,6 +2,8 @@
 // Copyright the Bulkhead authors
 #include "config/files.hpp"
 
+#include <algorithm>
+
 namespace bulkhead {
 namespace {
 
@@ -25,9 +27,15 @@ void check_files(const Configuration& configuration, Files& files, Diagnostics& 
     for (const GuestConfig& guest : configuration.guests) {
         const u64 kernel = check_file("kernel", guest.kernel, files, diagnostics);
         const u64 initrd = check_file("initrd", guest.initrd, files, diagnostics);
+        u64 sum = 0;
+        const auto add = [&](u64 size) { sum += std::min(size, ~sum); };
+        add(kernel);
+        add(initrd);
+        for (const ModuleConfig& module : guest.modules)
+            add(check_file("module", module.file, files, diagnostics));
         const u64 memory = guest.memory.value;
-        if (guest.memory.given() && (kernel > memory || initrd > memory - kernel))
-            diagnostics.error(guest.memory.at, "the guest's files have ", Size{kernel + initrd}, "; ", Size{memory},
+        if (guest.memory.given() && sum > memory)
+            diagnostics.error(guest.memory.at, "the guest's files have ", Size{sum}, "; ", Size{memory},
                               " of memory cannot hold them");
     }
 }

@@ -30,8 +30,9 @@ bool contains(std::span<const std::string_view> names, std::string_view name) {
 /// Stands in one table at a time, as the entries do.
 class Interpreter {
 public:
-    Interpreter(std::span<Located<u64>> cpu_numbers, Configuration& configuration, Diagnostics& diagnostics)
-        : cpu_numbers_(cpu_numbers), configuration_(configuration), diagnostics_(diagnostics) {}
+    Interpreter(std::span<Located<u64>> cpu_numbers, std::span<ModuleConfig> modules, Configuration& configuration,
+                Diagnostics& diagnostics)
+        : cpu_numbers_(cpu_numbers), modules_(modules), configuration_(configuration), diagnostics_(diagnostics) {}
 
     void take(const toml::Entry& entry);
     void finish_table();
@@ -48,6 +49,7 @@ private:
     CpuRequest read_cpu_request(const KeyRule& rule, const toml::Value& value);
 
     std::span<Located<u64>> cpu_numbers_;
+    std::span<ModuleConfig> modules_;
     Configuration& configuration_;
     Diagnostics& diagnostics_;
     Table table_ = Table::Root;
@@ -186,6 +188,12 @@ template <class Section> void Interpreter::store(const toml::Value& value, const
     case ValueType::Cpus:
         section.*(*std::get_if<CpuRequest Section::*>(&key.target)) = read_cpu_request(key.rule, value);
         return;
+    case ValueType::Modules:
+        if (const auto modules = read_modules(key.rule, value, modules_, diagnostics_)) {
+            section.*(*std::get_if<std::span<const ModuleConfig> Section::*>(&key.target)) = *modules;
+            modules_ = modules_.subspan(modules->size());
+        }
+        return;
     }
 }
 
@@ -201,10 +209,10 @@ template <class Section> void complete_console(Section& section) {
 
 } // namespace
 
-void interpret(std::span<const toml::Entry> entries, std::span<Located<u64>> cpu_numbers, Configuration& configuration,
-               Diagnostics& diagnostics) {
+void interpret(std::span<const toml::Entry> entries, std::span<Located<u64>> cpu_numbers,
+               std::span<ModuleConfig> modules, Configuration& configuration, Diagnostics& diagnostics) {
     configuration = {};
-    Interpreter interpreter(cpu_numbers, configuration, diagnostics);
+    Interpreter interpreter(cpu_numbers, modules, configuration, diagnostics);
     for (const toml::Entry& entry : entries)
         interpreter.take(entry);
     interpreter.finish_table();

@@ -24,6 +24,7 @@ struct ConfigurationStorage {
     std::array<toml::Entry, 1024> entries{};
     std::array<toml::Scalar, max_cpus> elements{};
     std::array<Located<u64>, max_cpus> cpu_numbers{};
+    std::array<ModuleConfig, 2 * max_guests> modules{};
     std::array<char, max_configuration_size> strings{};
     PlacementStorage placement;
 };

@@ -16,6 +16,7 @@ namespace bulkhead {
 
 inline constexpr u32 max_guests = 64;
 inline constexpr u32 max_cmdline = 2047; ///< bytes; what a Linux kernel for x86 takes
+inline constexpr u32 max_modules = 16;   ///< of a guest
 
 /// [hypervisor]
 struct HypervisorConfig {
@@ -37,6 +38,12 @@ struct CpuRequest {
     Position at;
 };
 
+/// A file that is loaded with a kernel.
+struct ModuleConfig {
+    Located<std::string_view> file; ///< path, relative to the configuration's folder
+    std::string_view text;          ///< what the kernel is told of it: the path, and what follows it
+};
+
 /// [[guest]]
 struct GuestConfig {
     Position at; ///< of its header
@@ -45,6 +52,8 @@ struct GuestConfig {
     Located<u64> memory;              ///< bytes, a multiple of 2 MiB
     Located<std::string_view> kernel; ///< path, relative to the configuration's folder
     Located<std::string_view> initrd; ///< path, only where given()
+    std::span<const ModuleConfig> modules;
+    Located<u64> kernel_format; ///< a KernelFormat (boot/guest/kernel_format.hpp)
     Located<std::string_view> cmdline;
     Located<bool> autostart{.value = true, .at = {}};
     Located<u64> restart_on_crash;                        ///< 1: yes

@@ -29,6 +29,9 @@ void write_range(Text& out, const KeyRule& rule) {
     case ValueType::Word:
         out << ' ' << Words{rule.words};
         return;
+    case ValueType::Modules:
+        out << ", at most " << rule.maximum;
+        return;
     case ValueType::Flag:
     case ValueType::Cpus:
         return;

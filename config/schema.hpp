@@ -16,10 +16,10 @@
 
 namespace bulkhead {
 
-enum class ValueType : u8 { Number, Port, Flag, Name, Memory, Path, Text, Cpus, Word };
+enum class ValueType : u8 { Number, Port, Flag, Name, Memory, Path, Text, Cpus, Word, Modules };
 
 /// How a value of a type is described to a person, in ValueType's order.
-inline constexpr std::array<std::string_view, 9> value_descriptions{
+inline constexpr std::array<std::string_view, 10> value_descriptions{
     "a whole number",
     "an I/O port such as 0x3f8",
     "true or false",
@@ -29,6 +29,7 @@ inline constexpr std::array<std::string_view, 9> value_descriptions{
     "a text in quotes",
     "a number of CPUs, or a list of CPU numbers such as [2, 3]",
     "a word in quotes:", // KeyRule::words
+    "a list of files such as [\"one\", \"two with words\"]",
 };
 
 constexpr std::string_view describe(ValueType type) { return value_descriptions[static_cast<std::size_t>(type)]; }
@@ -37,7 +38,7 @@ struct KeyRule {
     std::string_view name;
     ValueType type{};
     bool required = false;
-    u64 minimum = 0; ///< of a number: its value; of a size or text: its bytes; of cpus: how many
+    u64 minimum = 0; ///< of a number: its value; of a size or text: its bytes; of a list: how many
     u64 maximum = 0;
     std::string_view standard; ///< the default as it would be written; empty: there is none
     std::string_view help;
@@ -47,10 +48,12 @@ struct KeyRule {
 inline constexpr std::string_view stop_or_restart[] = {"stop", "restart"};
 inline constexpr std::string_view when_off_words[] = {"power-off", "reboot", "stay"}; // as WhenOff
 inline constexpr std::string_view on_panic_words[] = {"halt", "reboot"};              // as OnPanic
+inline constexpr std::string_view kernel_format_words[] = {"auto", "bzimage", "pvh", "multiboot",
+                                                           "flat"}; // as KernelFormat
 
 template <class Section>
 using Target = std::variant<Located<u64> Section::*, Located<bool> Section::*, Located<std::string_view> Section::*,
-                            CpuRequest Section::*>;
+                            CpuRequest Section::*, std::span<const ModuleConfig> Section::*>;
 
 /// A key, and where its value is kept.
 template <class Section> struct Key {
@@ -150,6 +153,13 @@ inline constexpr auto guest_keys = std::to_array<Key<GuestConfig>>({
       .standard = {},
       .help = "File of the kernel, relative to the configuration's folder."},
      &GuestConfig::kernel},
+    {{.name = "kernel-format",
+      .type = ValueType::Word,
+      .standard = "\"auto\"",
+      .help = "What the kernel is, and so how it starts. By itself a Linux bzImage is known, an ELF file with a PVH "
+              "note, and one with a multiboot header, in this order; \"flat\" has to be said.",
+      .words = kernel_format_words},
+     &GuestConfig::kernel_format},
     {{.name = "initrd",
       .type = ValueType::Path,
       .minimum = 1,
@@ -157,6 +167,13 @@ inline constexpr auto guest_keys = std::to_array<Key<GuestConfig>>({
       .standard = {},
       .help = "File of the initial RAM disk, relative to the configuration's folder."},
      &GuestConfig::initrd},
+    {{.name = "modules",
+      .type = ValueType::Modules,
+      .maximum = max_modules,
+      .standard = {},
+      .help = "Files that are loaded with a kernel that is no bzImage, after the initrd if there is one: each a path "
+              "and, after a space, words for the kernel."},
+     &GuestConfig::modules},
     {{.name = "cmdline",
       .type = ValueType::Text,
       .maximum = max_cmdline,
@@ -235,6 +252,8 @@ consteval bool fits(ValueType type, std::size_t index) {
         return index == 2;
     case ValueType::Cpus:
         return index == 3;
+    case ValueType::Modules:
+        return index == 4;
     }
     return false;
 }

@@ -252,4 +252,34 @@ std::optional<CpuRequest> read_cpus(const KeyRule& rule, const toml::Value& valu
     return CpuRequest{.count = value.elements.size(), .list = storage.first(value.elements.size()), .at = value.at};
 }
 
+std::optional<std::span<const ModuleConfig>> read_modules(const KeyRule& rule, const toml::Value& value,
+                                                          std::span<ModuleConfig> storage, Diagnostics& diagnostics) {
+    constexpr KeyRule path{
+        .name = "modules", .type = ValueType::Path, .minimum = 1, .maximum = 255, .standard = {}, .help = {}};
+    constexpr KeyRule words{.name = "modules", .type = ValueType::Text, .maximum = 255, .standard = {}, .help = {}};
+    if (value.kind != toml::ValueKind::Array)
+        return refuse_type(rule, value, diagnostics);
+    if (value.elements.size() > std::min<u64>(rule.maximum, storage.size())) {
+        diagnostics.error(value.at, Quoted{rule.name}, " has ", value.elements.size(), " files; at most ",
+                          std::min<u64>(rule.maximum, storage.size()), " are possible");
+        return {};
+    }
+    bool right = true;
+    for (std::size_t i = 0; i < value.elements.size(); ++i) {
+        const toml::Scalar& element = value.elements[i];
+        if (element.kind != toml::ValueKind::String)
+            return refuse_type(rule, element, diagnostics);
+        const auto text = read_text(words, element, diagnostics);
+        toml::Scalar name = element;
+        name.string = element.string.substr(0, element.string.find(' '));
+        const auto file = text ? read_text(path, name, diagnostics) : std::nullopt;
+        right &= file.has_value();
+        if (file)
+            storage[i] = {.file = {*file, element.at}, .text = *text};
+    }
+    if (!right)
+        return {};
+    return storage.first(value.elements.size());
+}
+
 } // namespace bulkhead

@@ -30,6 +30,10 @@ namespace bulkhead {
 [[nodiscard]] std::optional<CpuRequest> read_cpus(const KeyRule& rule, const toml::Value& value,
                                                   std::span<Located<u64>> storage, Diagnostics& diagnostics);
 
+/// The files go to the front of `storage`; more than there is room for are refused.
+[[nodiscard]] std::optional<std::span<const ModuleConfig>>
+read_modules(const KeyRule& rule, const toml::Value& value, std::span<ModuleConfig> storage, Diagnostics& diagnostics);
+
 /// What is wrong with `path` as a path on the boot volume; empty where it is right. It is relative, has '/' or '\'
 /// between its parts, and no part that FAT would refuse or change (Microsoft FAT specification 1.03, "Long directory
 /// entries").

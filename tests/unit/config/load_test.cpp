@@ -64,6 +64,20 @@ constexpr Case cases[] = {
     {"[hypervisor]\nwhen-off = 'off'\non-panic = ''",
      "f:6:12: error: 'when-off' is \"power-off\", \"reboot\" or \"stay\", not 'off'\n"
      "f:7:12: error: 'on-panic' is \"halt\" or \"reboot\", not ''\n"},
+    {"kernel-format = 'elf'",
+     "f:5:17: error: 'kernel-format' is \"auto\", \"bzimage\", \"pvh\", \"multiboot\" or \"flat\", not 'elf'\n"},
+    // Modules
+    {"modules = 'a'",
+     "f:5:11: error: 'modules' is a list of files such as [\"one\", \"two with words\"], not a text\n"},
+    {"modules = [1]",
+     "f:5:12: error: 'modules' is a list of files such as [\"one\", \"two with words\"], not a number\n"},
+    {"modules = ['vmlinuz', '../a b']", "f:5:23: error: 'modules' cannot be '../a': it cannot contain '.' or '..'\n"},
+    {"modules = [' a']", "f:5:12: error: 'modules' is empty\n"},
+    {"modules = ['no x', 'empty']", "f:5:12: error: the module 'no' cannot be read: there is no such file\n"
+                                    "f:5:20: error: the module 'empty' is an empty file\n"},
+    {"modules = ['big', 'big']", "f:3:10: error: the guest's files have 130 MiB; 64 MiB of memory cannot hold them\n"},
+    {"modules = ['a','a','a','a','a','a','a','a','a','a','a','a','a','a','a','a','a']",
+     "f:5:11: error: 'modules' has 17 files; at most 16 are possible\n"},
     // Numbers
     {"restart-limit = 1000001", "f:5:17: error: 'restart-limit' must be 0 to 1000000, not 1000001\n"},
     {"restart-delay = 60001", "f:5:17: error: 'restart-delay' must be 0 to 60000, not 60001\n"},
@@ -222,7 +236,9 @@ TEST_CASE("Configuration: paths stay in the configuration's folder and are names
 }
 
 TEST_CASE("Configuration: values, defaults and places") {
-    const Loaded loaded(with_guest("cpus = [3, 1]\ninitrd = 'initrd'\ncmdline = '" + std::string(2047, 'c') +
+    const Loaded loaded(with_guest("cpus = [3, 1]\ninitrd = 'initrd'\nkernel-format = 'pvh'\n"
+                                   "modules = ['vmlinuz with two  words', 'initrd']\ncmdline = '" +
+                                   std::string(2047, 'c') +
                                    "'\n[[guest]]\nname = 'b'\nkernel = 'vmlinuz'\nmemory = '1 GiB'\ncpus = 2\n"
                                    "[hypervisor]\nconsole-port = 0x2f8\nservice-cpu = 0\n"));
     CHECK(loaded.faults().empty());
@@ -235,11 +251,19 @@ TEST_CASE("Configuration: values, defaults and places") {
     CHECK(a.cpus.list[0].value == 3);
     CHECK(a.cpus.list[1].at == Position{5, 12});
     CHECK(a.initrd.value == "initrd");
+    REQUIRE(a.modules.size() == 2);
+    CHECK(a.modules[0].file.value == "vmlinuz");
+    CHECK(a.modules[0].text == "vmlinuz with two  words");
+    CHECK(a.modules[1].file.value == "initrd");
+    CHECK(a.modules[1].text == "initrd");
+    CHECK(a.kernel_format.value == 2);
     CHECK(a.cmdline.value.size() == 2047);
     const GuestConfig& b = loaded.guest(1);
     CHECK(b.cpus.list.empty());
     CHECK(b.cpus.count == 2);
     CHECK_FALSE(b.initrd.given());
+    CHECK(b.modules.empty());
+    CHECK(b.kernel_format.value == 0);
     CHECK(b.cmdline.value.empty());
     const HypervisorConfig& hypervisor = loaded.loaded.configuration.hypervisor;
     CHECK(hypervisor.console_port.value == 0x2f8);
