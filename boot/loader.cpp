@@ -209,6 +209,16 @@ Result<void> Loader::take_memory_of(std::string_view path) {
     return {};
 }
 
+Result<void> Loader::take_memory_of(const GuestConfig& guest) {
+    for (const std::string_view path : {guest.kernel.value, guest.initrd.value})
+        if (const auto done = take_memory_of(path); !done)
+            return done;
+    for (const ModuleConfig& module : guest.modules)
+        if (const auto done = take_memory_of(module.file.value); !done)
+            return done;
+    return {};
+}
+
 Result<void> Loader::take_memory_to_make_guests() {
     for (const GuestConfig& guest : loaded_.configuration.guests)
         made_.size += room_to_make(guest);
@@ -221,9 +231,8 @@ Result<void> Loader::take_memory_to_make_guests() {
 
 Result<void> Loader::take_file_memory() {
     for (const GuestConfig& guest : loaded_.configuration.guests)
-        for (const std::string_view path : {guest.kernel.value, guest.initrd.value})
-            if (const auto done = take_memory_of(path); !done)
-                return done;
+        if (const auto done = take_memory_of(guest); !done)
+            return done;
     return take_memory_to_make_guests();
 }
 
@@ -263,8 +272,13 @@ Result<void> Loader::make_guests() {
     for (u64 i = 0; i < loaded_.plan.guests.size(); ++i) {
         const GuestConfig& config = loaded_.configuration.guests[i];
         const GuestPlan& plan = loaded_.plan.guests[i];
-        const GuestSources sources{.kernel = bytes_of(config.kernel.value),
-                                   .initrd = bytes_of(config.initrd.value),
+        StaticVector<GuestModule, max_modules> modules;
+        for (const ModuleConfig& module : config.modules)
+            static_cast<void>(modules.push_back({bytes_of(module.file.value), module.text})); // no more are read
+        const GuestSources sources{.format = static_cast<KernelFormat>(config.kernel_format.value),
+                                   .kernel = bytes_of(config.kernel.value),
+                                   .initrd = {bytes_of(config.initrd.value), config.initrd.value},
+                                   .modules = modules.span(),
                                    .cmdline = config.cmdline.value,
                                    .memory = plan.memory,
                                    .vcpus = static_cast<u32>(plan.cpus.size())};

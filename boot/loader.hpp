@@ -67,6 +67,7 @@ private:
     [[nodiscard]] const FileInMemory* find_file(std::string_view path) const;
     [[nodiscard]] std::span<const u8> bytes_of(std::string_view path) const;
     Result<void> take_memory_of(std::string_view path);
+    Result<void> take_memory_of(const GuestConfig& guest);
     Result<void> take_memory_to_make_guests();
     [[nodiscard]] Result<void> refuse_configuration() const;
     void print_plan() const;
@@ -95,7 +96,7 @@ private:
     std::span<char> text_; ///< of the configuration
     ConfigurationStorage storage_;
     LoadedConfiguration loaded_;
-    StaticVector<FileInMemory, 2 * max_guests> files_; ///< each path once
+    StaticVector<FileInMemory, 4 * max_guests> files_; ///< each path once
     PhysicalRange made_;                               ///< what of guests' memory at their start is in no file
     StaticVector<Result<GuestStart>, max_guests> starts_;
     std::array<u64, max_guests> hashes_{}; ///< GuestInfo::hash

@@ -8,11 +8,12 @@
 #include <fstream>
 #include <iterator>
 #include <memory>
+#include <numeric>
 #include <string_view>
 #include <system_error>
 #include <unistd.h>
 
-#include "boot/guest/linux_boot.hpp"
+#include "boot/guest/kernel.hpp"
 #include "config/load.hpp"
 #include "tools/failure.hpp"
 #include "tools/file_name.hpp"
@@ -106,11 +107,18 @@ void check_kernel(const GuestConfig& guest, const std::filesystem::path& folder,
     const u64 initrd = size_of(guest.initrd);
     if (kernel == 0)
         return; // reported already; so is memory that is not given or is less than the files
-    const u64 memory = guest.memory.value;
-    const bool fits = guest.memory.given() && kernel <= memory && initrd <= memory - kernel;
-    const Result<LinuxPlan> plan =
-        plan_linux_boot(read_bytes(folder / with_slashes(guest.kernel.value)), fits ? initrd : 0, guest.cmdline.value,
-                        layout_of(fits ? memory : guest_hole_start));
+    std::vector<u64> modules;
+    for (const ModuleConfig& module : guest.modules)
+        modules.push_back(size_of(module.file));
+    const u64 sum = std::accumulate(modules.begin(), modules.end(), kernel + initrd);
+    const bool fits = guest.memory.given() && sum <= guest.memory.value;
+    const std::vector<u8> bytes = read_bytes(folder / with_slashes(guest.kernel.value));
+    const Result<KernelPlan> plan = plan_kernel({.format = static_cast<KernelFormat>(guest.kernel_format.value),
+                                                 .kernel = bytes,
+                                                 .initrd_size = fits ? initrd : 0,
+                                                 .module_sizes = fits ? modules : std::vector<u64>(modules.size()),
+                                                 .cmdline = guest.cmdline.value,
+                                                 .memory = layout_of(fits ? guest.memory.value : guest_hole_start)});
     if (!plan)
         diagnostics.error(guest.kernel.at, "the kernel ", Quoted{guest.kernel.value},
                           " cannot be started: ", plan.error().what, " (", Hex{plan.error().value}, ")");
@@ -163,6 +171,8 @@ CheckedConfiguration read_configuration(const std::filesystem::path& path) {
                                     static_cast<unsigned>(guest.console_irq.value)});
         add_file(result, guest.kernel, loaded.diagnostics);
         add_file(result, guest.initrd, loaded.diagnostics);
+        for (const ModuleConfig& module : guest.modules)
+            add_file(result, module.file, loaded.diagnostics);
         check_kernel(guest, path.parent_path(), loaded.diagnostics);
     }
     result.cpus = std::max(counted, listed);

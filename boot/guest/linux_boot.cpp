@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "boot/guest/linux_layout.hpp"
+#include "boot/guest/long_mode.hpp"
 #include "devices/platform.hpp"
 
 namespace bulkhead {
@@ -21,9 +22,7 @@ namespace {
 namespace low_memory {
 constexpr u64 gdt = 0x1000;
 constexpr u64 boot_params = 0x2000;
-constexpr u64 page_map_level_4 = 0x3000;
-constexpr u64 page_directory_pointers = 0x4000;
-constexpr u64 page_directories = 0x5000; // four, for 1 GiB each
+constexpr u64 page_map_level_4 = 0x3000; // with the other tables behind it
 constexpr u64 stack_end = 0xa000;
 constexpr u64 command_line = 0x10000;
 constexpr u64 command_line_size = 0x10000; // its zero included
@@ -105,20 +104,6 @@ std::optional<GuestPhysical> place_initrd(const LinuxPlan& plan) {
     return std::nullopt;
 }
 
-void write_page_tables(std::span<u8> low) {
-    constexpr u64 present_writable = 3; // SDM 3A 4.5
-    constexpr u64 large = 1 << 7;
-    const auto write_entry = [&](u64 table, u64 index, u64 entry) {
-        put(low, table + index * sizeof entry, &entry, sizeof entry);
-    };
-    write_entry(low_memory::page_map_level_4, 0, low_memory::page_directory_pointers | present_writable);
-    for (u64 i = 0; i < 4; ++i)
-        write_entry(low_memory::page_directory_pointers, i,
-                    (low_memory::page_directories + i * page_size) | present_writable);
-    for (u64 i = 0; i < 4 * 512; ++i)
-        write_entry(low_memory::page_directories, i, i * large_page_size | present_writable | large);
-}
-
 void write_e820(BootParams& params, const GuestRam& ram) {
     const auto add = [&](u64 start, u64 end, u32 type) {
         params.e820_table[params.e820_entries++] = {start, end - start, type};
@@ -171,6 +156,14 @@ Result<GuestRam> merge_guest_ram(std::span<const MemoryChunk> chunks) {
     if (ram.empty() || ram[0].start.value != 0 || ram[0].size < large_page_size)
         return fail("a guest's memory does not begin with 2 MiB at address 0");
     return ram;
+}
+
+bool is_bzimage(std::span<const u8> file) {
+    SetupHeader header;
+    if (file.size() < setup_header_offset + sizeof header)
+        return false;
+    std::memcpy(&header, file.data() + setup_header_offset, sizeof header);
+    return header.boot_flag == boot_flag_value && header.header == header_magic;
 }
 
 Result<LinuxImage> parse_linux_image(std::span<const u8> file) {
@@ -234,7 +227,8 @@ EntryState write_linux_boot(const LinuxPlan& plan, std::span<const u8> kernel, s
     constexpr std::array<u64, 4> gdt{0, 0, 0x00af'9b00'0000'ffff, 0x00cf'9300'0000'ffff};
     put(low, low_memory::gdt, gdt.data(), sizeof gdt);
     put(low, low_memory::command_line, cmdline.data(), cmdline.size()); // the zero is there already
-    write_page_tables(low);
+    write_long_mode_tables({low_memory::page_map_level_4},
+                           low.subspan(low_memory::page_map_level_4, long_mode_tables_size));
     write_boot_params(plan, kernel, low);
     return {
         .rip = plan.kernel.value + entry_64_offset,

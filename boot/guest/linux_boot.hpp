@@ -39,6 +39,9 @@ struct LinuxImage {
     bool relocatable = false;
 };
 
+/// Whether it has the signature of one.
+[[nodiscard]] bool is_bzimage(std::span<const u8> file);
+
 /// Needs protocol 2.12 or newer with XLF_KERNEL_64. The file is not trusted.
 Result<LinuxImage> parse_linux_image(std::span<const u8> file);
 

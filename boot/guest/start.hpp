@@ -11,14 +11,23 @@
 #include "base/result.hpp"
 #include "base/static_vector.hpp"
 #include "boot/boot_info.hpp"
+#include "boot/guest/kernel_format.hpp"
 #include "mm/memory_chunk.hpp"
 
 namespace bulkhead {
 
+/// A file that is loaded with a kernel.
+struct GuestModule {
+    std::span<const u8> bytes;
+    std::string_view text{}; ///< what a kernel that is no bzImage is told of it
+};
+
 /// What a guest is made of. Its files are not trusted.
 struct GuestSources {
+    KernelFormat format = KernelFormat::Auto;
     std::span<const u8> kernel;
-    std::span<const u8> initrd; ///< empty: there is none
+    GuestModule initrd{}; ///< empty: there is none
+    std::span<const GuestModule> modules{};
     std::string_view cmdline;
     std::span<const MemoryChunk> memory; ///< as GuestMemoryMap::create() demands
     u32 vcpus = 0;
@@ -30,11 +39,12 @@ struct StartSegment {
 };
 
 struct GuestStart {
-    StaticVector<StartSegment, 5> segments; ///< all in the guest's RAM, without overlap
+    StaticVector<StartSegment, 3 + 16 + max_loaded_files> segments; ///< all in the guest's RAM, without overlap
     EntryState entry;
 };
 
-/// Bytes of what is made for a guest with this command line and so many vCPUs: boot_params, page tables, ACPI tables.
+/// Bytes of what is made for a guest with this command line and so many vCPUs: boot_params
+/// or its like, page tables, ACPI tables.
 u64 made_for_guest_size(std::string_view cmdline, u32 vcpus);
 
 /// `made`: where to put that, all zeros; it must stay as long as the segments are used. Errors: the kernel cannot be

@@ -119,4 +119,5 @@ page_directories:
 .bss
 .balign 16
     .skip 16384
+.globl boot_stack_top
 boot_stack_top:

@@ -354,8 +354,39 @@ Boot unstartable() {
     boot.cases = {passes("hello"),
                   {"the other one says why, after the plan",
                    {lines_in_order({"^bulkhead: guest no-kernel: CPU \\d", "^bulkhead: guest hello: CPU \\d",
-                                    "^bulkhead: guest no-kernel not started: .*no HdrS signature \\(0x[0-9a-f]+\\)$",
+                                    "^bulkhead: guest no-kernel not started: .*has a segment above 4 GiB: address "
+                                    "\\(0xffffffff80000000\\)$",
                                     is_off("no-kernel", "failed")})}}};
+    return boot;
+}
+
+/// One program in every format that is no bzImage; each has two lives.
+Boot formats() {
+    const auto guest = [](const std::string& name, const std::string& kernel, const std::string& format,
+                          const std::string& more = "") {
+        return Guest{.name = name,
+                     .kernel = kernel,
+                     .initrd = "hello",
+                     .cmdline = "expect=" + format + " memory=32",
+                     .memory_mib = 32,
+                     .more = "modules = [\"self and two  words\"]\n" + more};
+    };
+    const auto file = [](const std::string& name, const std::string& in_build) {
+        return tools::ImageFile{name, tools::build_folder() / "guests" / in_build};
+    };
+    Boot boot =
+        boot_of("formats",
+                {guest("pvh", "self", "pvh"), guest("pvh-32", "small", "pvh"),
+                 guest("multiboot", "self", "multiboot", "kernel-format = \"multiboot\""),
+                 guest("addresses", "bytes", "multiboot"), guest("flat", "bytes", "flat", "kernel-format = \"flat\"")},
+                {file("self", "formats.elf"), file("small", "formats-32.elf"), file("bytes", "formats.bin"),
+                 own_guest("hello")});
+    for (const std::string name : {"pvh", "pvh-32", "multiboot", "addresses", "flat"})
+        boot.cases.push_back(
+            {name + " finds its machine as it should be, and again after a restart",
+             {lines_in_order({"^\\[" + name + "\\] formats: again", is_off(name, "reset"),
+                              "^\\[" + name + "\\] PASS formats: \\d+ checks", is_off(name, "powered off")}),
+              never("^\\[" + name + "\\] FAIL")}});
     return boot;
 }
 
@@ -415,6 +446,7 @@ std::vector<Boot> own_guest_boots() {
             many_guests(),
             controls(),
             unstartable(),
+            formats(),
             journal(),
             also_on_bochs_amd(own_fault()),
             halt(),

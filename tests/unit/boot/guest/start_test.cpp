@@ -19,7 +19,9 @@ const std::vector<MemoryChunk> memory{{{0}, {0x4000'0000}, ram}};
 
 /// A guest, and what its memory is when the segments have been copied.
 struct Started {
+    KernelFormat format = KernelFormat::Auto;
     Bytes kernel = small_kernel();
+    std::vector<GuestModule> modules{};
     Bytes initrd = Bytes(5000, 0xab);
     std::string cmdline = "console=ttyS0";
     u32 vcpus = 2;
@@ -29,7 +31,14 @@ struct Started {
 
     Result<GuestStart> make(u64 room) {
         made.assign(room, 0);
-        return start = make_guest_start({kernel, initrd, cmdline, memory, vcpus}, made);
+        return start = make_guest_start({.format = format,
+                                         .kernel = kernel,
+                                         .initrd = {initrd, "initrd"},
+                                         .modules = modules,
+                                         .cmdline = cmdline,
+                                         .memory = memory,
+                                         .vcpus = vcpus},
+                                        made);
     }
     Result<GuestStart> make() { return make(made_for_guest_size(cmdline, vcpus)); }
 
@@ -93,8 +102,14 @@ TEST_CASE("Guest's start: what cannot be started says why") {
     Started started;
     started.kernel.assign(4096, 0x7f);
     REQUIRE_FALSE(started.make());
+    CHECK(std::string_view(started.start.error().what) ==
+          "the file is neither a bzImage nor an ELF file, and has no multiboot header: bytes");
+    CHECK(started.start.error().value == 4096);
+    started.format = KernelFormat::BzImage;
+    REQUIRE_FALSE(started.make());
     CHECK(std::string_view(started.start.error().what) == "not a bzImage: no HdrS signature");
     CHECK(started.start.error().value == 0x7f7f'7f7f);
+    started.format = KernelFormat::Auto;
     started.kernel = small_kernel();
     started.initrd.resize(ram);
     CHECK(started.make().error().value == ram);
