@@ -49,6 +49,9 @@ void add_test(Commands& commands);
 void add_check(Commands& commands);
 void add_image(Commands& commands);
 
+// commands_probe.cpp
+void add_probe(Commands& commands);
+
 /// `--machine` of a sub-command; what is chosen is put into `machine`, empty where it was not given.
 void add_machine_option(CLI::App* command, std::string& machine);
 /// A configuration as the sub-command's argument.

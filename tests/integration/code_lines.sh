@@ -9,7 +9,7 @@ cd "$1"
 most=$2
 resident=0
 
-for folder in base mm arch config devices drivers core svm vmx boot guests tools tests; do
+for folder in base mm arch config devices drivers core svm vmx boot survey guests tools tests; do
     [[ -d $folder ]] || continue
     lines=$(find "$folder" -type f \( -name '*.[chS]' -o -name '*.[ch]pp' \) -exec cat {} + |
         awk 'NF && $1 !~ /^(\/\/|\/\*|\*)/ { ++n } END { print n + 0 }')

@@ -16,6 +16,7 @@ declare -A may=(
     [core]="base mm arch config devices drivers"
     [svm]="base mm arch config devices drivers core"
     [vmx]="base mm arch config devices drivers core"
+    [survey]="base mm arch config svm vmx boot"
 )
 checked=0 wrong=0
 
