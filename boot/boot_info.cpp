@@ -66,6 +66,11 @@ void Loader::lay_out(Arena& arena) {
     const bool has_screen = loaded_.configuration.hypervisor.screen.value && can_show_text(machine_.framebuffer);
     screen_ = arena.room<drivers::Screen>(has_screen ? 1 : 0);
     info_->screen = {.address = physical_of(screen_.data()), .count = screen_.size()};
+    const auto call = arena.room<Variables::Call>(loaded_.configuration.hypervisor.fallback.value ? 1 : 0);
+    if (!call.empty()) {
+        call[0] = Variables::call(last_.after_success());
+        info_->success = Variables::variable_of(call[0]);
+    }
     info_->log = arena.copy(std::span(Console::log()));
     memory_map_ = arena.room<MemoryRange>(memory_.capacity());
     page_tables_ = arena.room<u64>(table_count * table_entries, page_size);
@@ -147,10 +152,12 @@ Result<void> Loader::fill_boot_info() {
     info_->framebuffer = machine_.framebuffer;
     info_->wall_clock = machine_.wall_clock;
     info_->efi_system_table = physical_of(firmware_.table);
+    info_->efi_set_variable = {reinterpret_cast<u64>(firmware_.table->RuntimeServices->SetVariable)};
     info_->efi_reset_system = {reinterpret_cast<u64>(firmware_.table->RuntimeServices->ResetSystem)};
     info_->console_port = static_cast<u16>(config.console_port.value);
     info_->console_irq = static_cast<u16>(config.console_irq.value);
-    info_->console_baud = static_cast<u32>(config.console_baud.value);
+    const u64 baud = config.console_baud.value;
+    info_->console_divisor = static_cast<u16>(baud == 0 ? 0 : 115200 / baud);
     info_->service_cpu = loaded_.plan.service_cpu;
     info_->debug_needless_intercept = config.debug_needless_intercept.value;
     info_->debug_faults = config.debug_faults.value;

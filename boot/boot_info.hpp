@@ -136,7 +136,7 @@ struct GuestInfo {
 /// Instruction counts (TSC ticks) of the loader's stages, printed apart.
 struct LoaderTimes {
     u64 start = 0;   ///< TSC at efi_main
-    u64 reading = 0; ///< ticks the firmware spent reading files
+    u64 reading = 0; ///< ticks the firmware spent reading files, and on its variables
     u64 hashing = 0; ///< ticks spent on GuestInfo::hash
     u64 copying = 0; ///< ticks spent copying the image and zeroing the pool
     u64 ending = 0;  ///< ticks the firmware spent stopping its drivers, waiting for devices and processors
@@ -176,6 +176,16 @@ struct WallClock {
     u64 tsc = 0;
 };
 
+/// What UEFI's SetVariable (UEFI 2.10 8.2.3) is called with; all in the hand-off area.
+struct FirmwareVariable {
+    HostPhysical name; ///< 0: nothing is to be set
+    HostPhysical vendor;
+    HostPhysical data;
+    u64 size = 0;
+    u32 attributes = 0;
+    u32 reserved = 0;
+};
+
 /// What the machine does when every guest is off.
 enum class WhenOff : u32 { PowerOff, Reboot, Stay };
 
@@ -184,7 +194,7 @@ enum class OnPanic : u32 { Halt, Reboot };
 
 struct BootInfo {
     static constexpr u64 expected_magic = 0x4f464e4942484b42; // "BKHBINFO"
-    static constexpr u32 expected_version = 6;
+    static constexpr u32 expected_version = 7;
 
     u64 magic = expected_magic;
     u32 version = expected_version;
@@ -219,10 +229,13 @@ struct BootInfo {
     HostPhysical efi_system_table;
     HostPhysical
         efi_reset_system; ///< EFI_RUNTIME_SERVICES.ResetSystem, callable with RuntimeCode/Data ranges mapped 1:1
+    HostPhysical efi_set_variable; ///< likewise
+    FirmwareVariable success;      ///< when each guest that starts by itself runs (boot/last_configuration.hpp)
 
-    u16 console_port = 0;             ///< 16550 I/O base of the hypervisor's console; 0: none
-    u16 console_irq = 0;              ///< its ISA interrupt
-    u32 console_baud = 0;             ///< 0: leave as firmware set it
+    u16 console_port = 0;    ///< 16550 I/O base of the hypervisor's console; 0: none
+    u16 console_irq = 0;     ///< its ISA interrupt
+    u16 console_divisor = 0; ///< 115200 by its rate in baud; 0: leave as firmware set it
+    u16 reserved2 = 0;
     u32 service_cpu = ~0u;            ///< index into cpus; ~0: the hypervisor chooses
     u32 debug_needless_intercept = 0; ///< for the test that proves that exit counters can fail
     u32 debug_faults = 0;             ///< for the tests of what a fault of the hypervisor's own costs

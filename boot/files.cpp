@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "arch/x86_64/instructions.hpp"
+#include "boot/stopwatch.hpp"
 
 namespace bulkhead::boot {
 
@@ -31,19 +31,6 @@ Result<FirmwarePath> firmware_path(std::string_view path) {
     }
     return result;
 }
-
-/// Adds the ticks of its scope to a sum.
-class Stopwatch {
-public:
-    explicit Stopwatch(u64& sum) : sum_(sum), start_(arch::read_tsc()) {}
-    Stopwatch(const Stopwatch&) = delete;
-    Stopwatch& operator=(const Stopwatch&) = delete;
-    ~Stopwatch() { sum_ += arch::read_tsc() - start_; }
-
-private:
-    u64& sum_;
-    u64 start_;
-};
 
 /// Closes the file at the end of its scope.
 class OpenFile {

@@ -105,7 +105,7 @@ Result<void> Loader::read_configuration() {
     const auto address = memory_.take(*size, page_size, anywhere);
     if (!address)
         return std::unexpected(address.error());
-    text_ = at_physical<char>(*address, *size);
+    text_ = {at_physical<char>(*address), *size};
     return volume_.read(configuration_file, at_physical<u8>(*address, *size));
 }
 
@@ -133,14 +133,50 @@ Result<Machine> Loader::machine_for_guests() {
 }
 
 /// What is wrong in the file, and what of it is too much for this machine, is reported together.
-Result<void> Loader::parse_configuration() {
-    if (load_configuration(text(), volume_, nullptr, loaded_))
+Result<void> Loader::parse(std::string_view text) {
+    text_ = text;
+    if (load_configuration(text_, volume_, nullptr, loaded_))
         return {};
     const auto machine = machine_for_guests();
     if (!machine)
         return std::unexpected(machine.error());
-    (void)load_configuration(text(), volume_, &*machine, loaded_);
+    (void)load_configuration(text_, volume_, &*machine, loaded_);
     return refuse_configuration();
+}
+
+Result<void> Loader::fall_back(std::string_view text, std::string_view reason) {
+    firmware_.console.say(reason);
+    firmware_.console.say("the last configuration that worked is used instead, as the firmware's variables have it");
+    // What is read next into the same buffer must not change it.
+    const auto address = memory_.take(text.size(), page_size, anywhere);
+    if (!address)
+        return std::unexpected(address.error());
+    std::ranges::copy(text, at_physical<char>(*address));
+    return parse({at_physical<char>(*address), text.size()});
+}
+
+/// A boot that comes to nothing is known by the next one as such.
+void Loader::begin_attempt() {
+    if (!loaded_.configuration.hypervisor.fallback.value)
+        return;
+    if (!last_.begin(text_))
+        firmware_.console.say("the firmware cannot keep this configuration: if it fails, or a later one, no boot falls "
+                              "back to it");
+}
+
+Result<void> Loader::parse_configuration() {
+    const std::string_view given = text_;
+    Result<void> parsed = parse(given);
+    const bool wanted = !parsed || loaded_.configuration.hypervisor.fallback.value;
+    if (const std::string_view other = last_.other_than(given); wanted && !other.empty()) {
+        if (!parsed)
+            parsed = fall_back(other, "this configuration has errors");
+        else if (last_.failures_of(given) != 0)
+            parsed = fall_back(other, "the boot before, with this configuration, did not get to its guests");
+    }
+    if (parsed)
+        begin_attempt();
+    return parsed;
 }
 
 /// Where it was at the boot before: at an address that does not depend on anything, above what OVMF uses of memory
@@ -261,7 +297,7 @@ Result<void> Loader::read_files() {
     for (const auto& [path, bytes] : files_)
         if (const auto done = volume_.read(path, bytes); !done)
             return done;
-    times_.reading = volume_.ticks();
+    times_.reading = volume_.ticks() + variables_.ticks();
     return {};
 }
 

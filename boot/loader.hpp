@@ -14,6 +14,7 @@
 #include "boot/guest/start.hpp"
 #include "boot/machine.hpp"
 #include "boot/memory.hpp"
+#include "boot/variables.hpp"
 #include "config/load.hpp"
 #include "drivers/screen.hpp"
 
@@ -31,7 +32,8 @@ struct FileInMemory {
 class Loader {
 public:
     explicit Loader(const Firmware& firmware)
-        : firmware_(firmware), memory_(firmware), volume_(firmware), loaded_(storage_) {}
+        : firmware_(firmware), memory_(firmware), volume_(firmware), variables_(firmware), last_(variables_),
+          loaded_(storage_) {}
     Loader(const Loader&) = delete;
     Loader& operator=(const Loader&) = delete;
 
@@ -63,13 +65,16 @@ private:
     Result<void> load_hypervisor();
 
     [[nodiscard]] Result<Machine> machine_for_guests();
-    [[nodiscard]] std::string_view text() const { return {text_.data(), text_.size()}; }
+    [[nodiscard]] std::string_view text() const { return text_; }
     [[nodiscard]] const FileInMemory* find_file(std::string_view path) const;
     [[nodiscard]] std::span<const u8> bytes_of(std::string_view path) const;
     Result<void> take_memory_of(std::string_view path);
     Result<void> take_memory_of(const GuestConfig& guest);
     Result<void> take_memory_to_make_guests();
     [[nodiscard]] Result<void> refuse_configuration() const;
+    Result<void> parse(std::string_view text);
+    Result<void> fall_back(std::string_view text, std::string_view reason);
+    void begin_attempt();
     void print_plan() const;
 
     // boot_info.cpp
@@ -93,7 +98,9 @@ private:
     LoaderTimes times_;
     BootStages stages_;
 
-    std::span<char> text_; ///< of the configuration
+    std::string_view text_; ///< of the configuration
+    Variables variables_;
+    LastConfiguration<Variables> last_;
     ConfigurationStorage storage_;
     LoadedConfiguration loaded_;
     StaticVector<FileInMemory, 4 * max_guests> files_; ///< each path once

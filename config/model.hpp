@@ -27,6 +27,7 @@ struct HypervisorConfig {
     Located<u64> service_cpu; ///< CPU number, only where given()
     Located<bool> debug_needless_intercept;
     Located<bool> debug_faults;
+    Located<bool> fallback{.value = true, .at = {}};
     Located<u64> when_off; ///< a WhenOff
     Located<u64> on_panic; ///< an OnPanic
 };

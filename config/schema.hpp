@@ -105,6 +105,12 @@ inline constexpr auto hypervisor_keys = std::to_array<Key<HypervisorConfig>>({
           "For tests only: a guest's hypercall 0x424b0003 makes the hypervisor fail, which costs that guest, or, with "
           "RBX 1, the machine."},
      &HypervisorConfig::debug_faults},
+    {{.name = "fallback",
+      .type = ValueType::Flag,
+      .standard = "true",
+      .help = "Whether a boot with this configuration that does not get to its guests makes the next one use the last "
+              "configuration that worked. Firmware variables remember which that is."},
+     &HypervisorConfig::fallback},
     {{.name = "when-off",
       .type = ValueType::Word,
       .standard = "\"power-off\"",

@@ -112,8 +112,8 @@ void validate(const Configuration& configuration, Diagnostics& diagnostics) {
         diagnostics.error({}, "there is no guest: write [[guest]], and below it at least name, memory and kernel");
     // 16550: the speed is 115200 divided by a whole number.
     const Located<u64>& baud = configuration.hypervisor.console_baud;
-    if (baud.value != 0 && 115200 % baud.value != 0)
-        diagnostics.error(baud.at, "'console-baud' must divide 115200, which ", baud.value, " does not");
+    if (baud.value == 1 || (baud.value != 0 && 115200 % baud.value != 0)) // the divisor has 16 bits
+        diagnostics.error(baud.at, "'console-baud' must divide 115200 at most 65535 times, which ", baud.value, " does not");
 }
 
 } // namespace bulkhead

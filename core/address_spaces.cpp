@@ -40,6 +40,11 @@ void copy_slot(HostPhysical from, HostPhysical to, u64 address, unsigned shift =
     identity.write(slot_of(to, address, shift), identity.read(slot_of(from, address, shift)));
 }
 
+void copy_lower_half(HostPhysical from, HostPhysical to) {
+    for (u64 slot = 0; slot < 256; ++slot)
+        copy_slot(from, to, slot * top_level_span);
+}
+
 } // namespace
 
 /// Maps one part of an address space after the other. After a failure nothing more is mapped, and root() says why.
@@ -154,8 +159,7 @@ Result<void> AddressSpaces::map_device(HostPhysical address, u64 size) {
 Result<HostPhysical> AddressSpaces::make_boot_root(HostPhysical firmware_root) {
     const Result<HostPhysical> root = copy_table(common_, *frames_);
     if (root)
-        for (u64 slot = 0; slot < 256; ++slot)
-            copy_slot({firmware_root.value & entry_address}, *root, slot * top_level_span);
+        copy_lower_half({firmware_root.value & entry_address}, *root);
     return root;
 }
 
@@ -167,8 +171,9 @@ Result<HostPhysical> AddressSpaces::make_trampoline_root(HostPhysical trampoline
     return table.root();
 }
 
-Result<HostPhysical> AddressSpaces::make_firmware_root(std::span<const MemoryRange> map) {
-    TableBuilder table = table_at(copy_table(common_, *frames_));
+Result<void> AddressSpaces::map_firmware(std::span<const MemoryRange> map, PhysicalRange handoff) {
+    TableBuilder table({page_format_of<HostFormat>, capabilities_}, *frames_);
+    table.map(handoff.start.value, handoff.start, handoff.size, {read_only});
     for (const MemoryRange& entry : map) {
         // Firmware's own code, data and devices, as it left them: these tables are in force for the call only.
         Attributes attributes{all_rights};
@@ -178,7 +183,15 @@ Result<HostPhysical> AddressSpaces::make_firmware_root(std::span<const MemoryRan
             continue;
         table.map(entry.range.start.value, entry.range.start, entry.range.size, attributes);
     }
-    return table.root();
+    firmware_ = table.root().value_or(HostPhysical{});
+    return table.done();
+}
+
+Result<HostPhysical> AddressSpaces::make_firmware_root(HostPhysical run) {
+    const Result<HostPhysical> root = copy_table(run, *frames_);
+    if (root)
+        copy_lower_half(firmware_, *root);
+    return root;
 }
 
 Result<HostPhysical> AddressSpaces::make_guest_windows(const GuestMemoryMap& memory,

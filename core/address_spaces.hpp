@@ -42,8 +42,10 @@ public:
     /// All roots from here on are without .init, which is what the CPUs' run loops have. The parts that all share have
     /// been mapped.
     Result<void> leave_init_out();
-    /// For calls of UEFI runtime services: the image, the stack that is in it, and the services' memory 1:1.
-    Result<HostPhysical> make_firmware_root(std::span<const MemoryRange> map);
+    /// For calls of UEFI runtime services: the services' memory 1:1, and `handoff` to be read there.
+    Result<void> map_firmware(std::span<const MemoryRange> map, PhysicalRange handoff);
+    /// The same as `run`, a CPU's final tables, and what map_firmware() has mapped.
+    Result<HostPhysical> make_firmware_root(HostPhysical run);
 
     /// A guest's RAM at layout::guest_ram, where its segments come from at layout::pristine, and `second_stage`, unless
     /// it is empty, at layout::second_stage: shared by the tables of its CPUs.
@@ -72,6 +74,7 @@ private:
     PagingCapabilities capabilities_;
     HostPhysical common_;    ///< what all roots have
     HostPhysical with_init_; ///< the same before leave_init_out()
+    HostPhysical firmware_;  ///< map_firmware()'s
 };
 
 /// A vendor's second-stage tables, and what its CPU's walker can do.

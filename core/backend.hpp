@@ -41,6 +41,7 @@ struct ControlState {
 /// What a backend gets for one CPU: physical addresses of what hardware reads, and of the second-stage tables.
 struct CpuResources {
     HostPhysical host_root;          ///< page tables of the CPU's run loop
+    HostPhysical firmware_root;      ///< the same, and what UEFI runtime services need
     HostPhysical control;            ///< the frames at layout::per_cpu_frames, contiguous
     HostPhysical guest_root;         ///< second-stage table of the guest; 0 on a free CPU
     HostPhysical parked_root;        ///< of the parked context

@@ -56,7 +56,7 @@ void take_boot_info(const BootInfo& handed_over) {
 void start_console() {
     const auto& [screen, screens] = machine.boot.screen; // the firmware's tables map all where it is
     const auto& [log, log_size] = machine.boot.log;
-    console::start(machine.boot.console_port, machine.boot.console_baud,
+    console::start(machine.boot.console_port, machine.boot.console_divisor,
                    {reinterpret_cast<const drivers::Screen*>(screen.value), screens},
                    {reinterpret_cast<const char*>(log.value), log_size});
     Log() << "hypervisor " << version << ", text " << static_cast<u64>(text_end - text_start) / KiB << " KiB, and "
@@ -111,6 +111,7 @@ void report_arrival() { std::atomic_ref(ap_startup.arrived).store(1); }
 void launch_guests() {
     for (Guest& guest : machine.guests)
         if (guest.info->autostart != 0) {
+            ++machine.unentered;
             const LockGuard lock(guest.life_lock, lock_owner());
             launch(guest);
         }

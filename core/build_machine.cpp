@@ -117,10 +117,14 @@ Result<HostPhysical> MachineBuilder::build_cpu(u32 index, HostPhysical windows, 
     const Result<HostPhysical> root = spaces_.make_cpu_root({*frames, stack, fault_stack, control}, windows);
     if (!root)
         return root;
+    const Result<HostPhysical> firmware_root = spaces_.make_firmware_root(*root);
+    if (!firmware_root)
+        return firmware_root;
     const Result<HostPhysical> start_root = spaces_.make_start_root(*root);
     if (start_root)
-        plans_[index] = {*start_root,
-                         {*root, control, second_stage, parked, machine.boot.debug_needless_intercept != 0}};
+        plans_[index] = {
+            *start_root,
+            {*root, *firmware_root, control, second_stage, parked, machine.boot.debug_needless_intercept != 0}};
     return start_root;
 }
 
@@ -155,6 +159,8 @@ Result<void> MachineBuilder::build_tables(const SecondStageFormat& second_stage)
     trampoline_root_ = *trampoline;
     if (auto r = spaces_.leave_init_out(); !r)
         return r;
+    if (auto r = spaces_.map_firmware(handed(machine.boot.memory_map), machine.boot.handoff); !r)
+        return r;
     const Result<HostPhysical> parked = make_parked_stage(second_stage, frames_, image_physical(parked_code));
     if (!parked)
         return std::unexpected(parked.error());
@@ -165,10 +171,6 @@ Result<void> MachineBuilder::build_tables(const SecondStageFormat& second_stage)
         if (core.guest == nullptr)
             if (auto r = build_cpu(core.cpu, {0}, *parked, {0}); !r)
                 return std::unexpected(r.error());
-    const Result<HostPhysical> firmware = spaces_.make_firmware_root(handed(machine.boot.memory_map));
-    if (!firmware)
-        return std::unexpected(firmware.error());
-    machine.firmware_root = *firmware;
     return {};
 }
 

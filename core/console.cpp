@@ -165,13 +165,13 @@ template <class Do> void for_each_port(Do action) {
 
 } // namespace
 
-BULKHEAD_INIT Result<void> open(ConsolePort& port, u16 base, u32 baud) {
+BULKHEAD_INIT Result<void> open(ConsolePort& port, u16 base, u16 divisor) {
     port.uart = drivers::SerialPort<arch::CpuPorts>(ConsolePort::ports, base);
-    return port.uart.init(baud);
+    return port.uart.init(divisor);
 }
 
-BULKHEAD_INIT void start(u16 port, u32 baud, std::span<const drivers::Screen> of_loader, std::string_view log) {
-    shared.present = port != 0 && open(shared, port, baud).has_value();
+BULKHEAD_INIT void start(u16 port, u16 divisor, std::span<const drivers::Screen> of_loader, std::string_view log) {
+    shared.present = port != 0 && open(shared, port, divisor).has_value();
     if (!of_loader.empty())
         screen = of_loader[0];
     const LockGuard lock(log_lock, lock_owner());

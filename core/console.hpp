@@ -16,15 +16,15 @@ struct Guest;
 /// wire, without anybody waiting for it. A guest may have a UART of its own, served likewise.
 namespace console {
 
-/// `port`: I/O base of a 16550, 0 for none. `baud`: 0 leaves the line as the firmware set it. `of_loader`: the
+/// `port`: I/O base of a 16550, 0 for none. `divisor`: 115200 by the rate in baud; 0 leaves the line as the firmware set it. `of_loader`: the
 /// screen, or none; it goes on there. `log`: what the loader has said, for repeat_log().
-void start(u16 port, u32 baud, std::span<const drivers::Screen> of_loader, std::string_view log);
+void start(u16 port, u16 divisor, std::span<const drivers::Screen> of_loader, std::string_view log);
 /// The screen is reached through layout::mmio from now on.
 void move_screen();
 
-/// The 16550 at `base` becomes `port`, with `baud` as above; it is not served before it is present, too. Errors:
+/// The 16550 at `base` becomes `port`, with `divisor` as above; it is not served before it is present, too. Errors:
 /// drivers::SerialPort::init()'s.
-Result<void> open(ConsolePort& port, u16 base, u32 baud);
+Result<void> open(ConsolePort& port, u16 base, u16 divisor);
 
 /// One line, without its end; "bulkhead: " comes before it. Any CPU.
 void print(std::string_view line);

@@ -34,9 +34,10 @@ struct Cpu {
     u32 exit_tsc = 0;           ///< low half of the TSC at the last exit
     u32 index = 0;              ///< in BootInfo::cpus
     u32 apic_id = 0;
-    u64 nmis = 0;            ///< that reached the host's handler
-    bool in_failure = false; ///< this CPU is writing its failure record: a second fault only halts
-    bool paused = false;     ///< as Guest::paused was when it was looked at
+    HostPhysical firmware_root; ///< CpuResources'
+    u64 nmis = 0;               ///< that reached the host's handler
+    bool in_failure = false;    ///< this CPU is writing its failure record: a second fault only halts
+    bool paused = false;        ///< as Guest::paused was when it was looked at
     VcpuState vcpu;
     GlobalDescriptorTable gdt;
     TaskStateSegment tss;

@@ -209,9 +209,11 @@ void write_watchdog(Guest& guest, u16 port, u32 value) {
         feed_watchdog(guest, *milliseconds);
 }
 
-void start_watchdog(Guest& guest) {
+void note_entry(Guest& guest) {
     const LockGuard lock(guest.life_lock, lock_owner());
     feed_watchdog(guest, guest.info->watchdog * 1000);
+    if (guest.info->autostart != 0 && guest.lives.load() == 1 && --machine.unentered == 0)
+        kick(machine.cores[machine.service_cpu], request_serve);
 }
 
 void launch(Guest& guest) {

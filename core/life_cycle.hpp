@@ -46,8 +46,9 @@ void begin_stop(Guest& guest, StopReason reason, const Vcpu* self);
 /// A core has left its guest. The last one reports the guest as off, and decides what follows.
 void leave_guest(Vcpu& vcpu);
 
-/// The guest is about to execute its first instruction: the time of its watchdog, if that runs from the start, begins.
-void start_watchdog(Guest& guest);
+/// The guest is about to execute its first instruction: the time of its watchdog, if that runs from the start, begins,
+/// and the service CPU hears of the last of those that start by themselves.
+void note_entry(Guest& guest);
 
 /// The guest's accesses to its watchdog (devices/watchdog.hpp), of 4 bytes.
 u32 read_watchdog(Guest& guest, u16 port);

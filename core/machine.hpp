@@ -25,8 +25,8 @@ struct Machine {
     u64 wait_ticks = 0;                       ///< TSC ticks of waits for CPUs while booting
     u64 memory_kept = 0;                      ///< bytes, besides second-stage tables and pristine files
     u64 second_stage_tables = 0;              ///< bytes
-    HostPhysical firmware_root;  ///< page tables for calls of UEFI runtime services
-    std::atomic<bool> go{false}; ///< everything is built and sealed: enter the guests
+    std::atomic<u32> unentered{0};            ///< guests that start by themselves and have not run yet
+    std::atomic<bool> go{false};              ///< everything is built and sealed: enter the guests
 };
 
 extern constinit Machine machine;
@@ -52,6 +52,9 @@ void kick(Vcpu& core, VcpuRequest request);
 /// No guest runs any more: power-off or reset, as configured, through the firmware's runtime services; halts if that
 /// returns. Or nothing, if the machine is to stay.
 void end_machine();
+
+/// On the service CPU: tells the firmware that this boot has got to its guests. Once.
+void remember_success();
 
 /// Resets the machine without the firmware's help, and without anything that a broken hypervisor might not have any
 /// more. Memory keeps what it holds.

@@ -15,6 +15,7 @@ namespace bulkhead {
 /// `index`: in BootInfo::cpus. On the CPU's own stack, on tables with .init.
 template <Backend B> [[clang::minsize]] BULKHEAD_INIT void prepare_cpu(u32 index, const CpuResources& resources) {
     Cpu& cpu = initialize_cpu(index);
+    cpu.firmware_root = resources.firmware_root;
     B& backend = *new (&this_backend<B>()) B;
     if (const Result<void> started = backend.start(resources); !started)
         halt_boot("a CPU cannot run guests", started.error());

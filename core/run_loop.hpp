@@ -37,7 +37,7 @@ public:
     [[noreturn]] static void run() {
         cpu().exit_tsc = static_cast<u32>(arch::read_tsc());
         if (core().activity.load() == Activity::Active) // as nobody is at the boot but a guest's first vCPU
-            start_watchdog(*core().guest);
+            note_entry(*core().guest);
         serve_requests(); // of a signal that came before NMIs were held back
         for (;;) {
             const VmExit exit = backend().enter();
@@ -266,6 +266,11 @@ private:
         if (clock_rings(core()))
             expire_timeouts();
         if (cpu().index == machine.service_cpu) {
+            if (machine.unentered.load() == 0 && machine.boot.success.name.value != 0) {
+                backend().hold_interrupts(false); // firmware may need its system management mode (APM 2 15.17)
+                remember_success();
+                backend().hold_interrupts(true);
+            }
             console::serve();
             if ((core().requests.fetch_and(~u32{request_serve | request_all_off}) & request_all_off) != 0 &&
                 all_guests_off()) {
@@ -356,7 +361,7 @@ private:
         backend().reset(*entry);
         finish_start();
         if (machine.go.load())
-            start_watchdog(*core().guest);
+            note_entry(*core().guest);
     }
 
     /// Nothing of what the vCPU was is left, if that was in another life; of this one, what an INIT leaves.

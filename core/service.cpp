@@ -5,6 +5,7 @@
 #include "arch/x86_64/descriptor_tables.hpp"
 #include "arch/x86_64/entry.hpp"
 #include "arch/x86_64/instructions.hpp"
+#include "arch/x86_64/speculation.hpp"
 #include "base/init.hpp"
 #include "core/clock.hpp"
 #include "core/console.hpp"
@@ -61,7 +62,7 @@ BULKHEAD_INIT void open_guest_ports() {
         const GuestInfo& info = *guest.info;
         if (info.console_port == 0)
             continue;
-        Result<void> opened = console::open(guest.port, info.console_port, machine.boot.console_baud);
+        Result<void> opened = console::open(guest.port, info.console_port, machine.boot.console_divisor);
         if (opened)
             opened = route_uart(info.console_irq);
         if (!opened) {
@@ -97,10 +98,10 @@ namespace {
 
 // UEFI 2.10 8.5.1: ResetSystem(EfiResetShutdown, EFI_SUCCESS, 0, NULL).
 [[noreturn]] void call_reset_system(u32 type) {
-    // The firmware's own memory is mapped for this call only; neither this CPU's stack nor its GDT is. They are left
-    // first: an NMI may come at any instruction, when a CPU whose guest has ended still asks this one for its service.
+    // The firmware's own memory is mapped for this call only. An NMI may come at any instruction, when a CPU whose
+    // guest has ended still asks this one for its service, which it no longer can: on these descriptors it is nothing.
     load_boot_descriptors();
-    arch::write_cr3(machine.firmware_root.value);
+    arch::write_cr3(this_cpu().firmware_root.value);
     using ResetSystem = void(__attribute__((ms_abi))*)(u64 type, u64 status, u64 size, void* data);
     reinterpret_cast<ResetSystem>(machine.boot.efi_reset_system.value)(type, 0, 0, nullptr);
     console::emergency("the firmware did not power off: it is safe to switch the machine off now");
@@ -109,6 +110,24 @@ namespace {
 }
 
 } // namespace
+
+void remember_success() {
+    FirmwareVariable& variable = machine.boot.success;
+    alignas(16) u8 guest_fpu[512];
+    arch::fxsave(guest_fpu); // the firmware may use it (UEFI 2.10 2.3.4.2)
+    arch::reset_fpu();
+    flush_branch_predictors();
+    const u64 own_root = arch::read_cr3();
+    arch::write_cr3(this_cpu().firmware_root.value);
+    using SetVariable = u64(__attribute__((ms_abi))*)(u64 name, u64 vendor, u32 attributes, u64 size, u64 data);
+    const u64 status = reinterpret_cast<SetVariable>(machine.boot.efi_set_variable.value)(
+        variable.name.value, variable.vendor.value, variable.attributes, variable.size, variable.data.value);
+    arch::write_cr3(own_root);
+    arch::fxrstor(guest_fpu);
+    variable.name = {};
+    Log() << "all guests that start by themselves run: the firmware " << (status == 0 ? "knows" : "cannot be told")
+          << " that this configuration works (" << Hex{status} << ")";
+}
 
 void end_machine() {
     if (machine.boot.when_off == WhenOff::Stay)

@@ -10,9 +10,6 @@
 
 namespace bulkhead::drivers {
 
-/// The divisor latch for `baud`. Errors: a rate that the UART's 115200 Hz clock does not divide into.
-[[nodiscard]] Result<u16> serial_divisor(u32 baud);
-
 inline constexpr u8 uart_fifo_size = 16; ///< of a 16550
 
 /// The hypervisor's own 16550 (National PC16550D). Nothing here waits for ever: a UART that does not answer is one
@@ -22,9 +19,9 @@ public:
     /// `ports` must outlive it; `base` is the first of 8 ports.
     constexpr SerialPort(Ports& ports, u16 base) : ports_(&ports), base_(base) {}
 
-    /// 8N1, FIFOs on and empty, all interrupts off. `baud` 0 leaves the line's parameters as firmware set them.
-    /// Errors: serial_divisor()'s, or no 16550 answers; the UART is not changed then.
-    [[nodiscard]] Result<void> init(u32 baud);
+    /// 8N1, FIFOs on and empty, all interrupts off. `divisor`: 115200 by the rate in baud; 0 leaves the line's parameters
+    /// as firmware set them. Errors: no 16550 answers; the UART is not changed then.
+    [[nodiscard]] Result<void> init(u16 divisor);
 
     /// Sends one byte when there is room. False if there was none for too long, and the byte is lost.
     bool put(char byte);
@@ -86,19 +83,16 @@ private:
     u8 fifo_depth_ = 1;
 };
 
-template <PortAccess Ports> Result<void> SerialPort<Ports>::init(u32 baud) {
-    const Result<u16> divisor = baud == 0 ? Result<u16>(u16{0}) : serial_divisor(baud);
-    if (!divisor)
-        return std::unexpected(divisor.error());
+template <PortAccess Ports> Result<void> SerialPort<Ports>::init(u16 divisor) {
     for (const u8 pattern : {u8{0x5a}, u8{0xa5}}) {
         out(SCR, pattern);
         if (in(SCR) != pattern)
             return fail("serial port: no 16550 answers at this port", base_);
     }
-    if (*divisor != 0) {
+    if (divisor != 0) {
         out(LCR, DLAB::mask);
-        out(DLL, static_cast<u8>(*divisor));
-        out(DLM, static_cast<u8>(*divisor >> 8));
+        out(DLL, static_cast<u8>(divisor));
+        out(DLM, static_cast<u8>(divisor >> 8));
         out(LCR, eight_bits_no_parity_one_stop);
     } else {
         out(LCR, static_cast<u8>(in(LCR) & ~DLAB::mask));

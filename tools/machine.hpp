@@ -46,6 +46,7 @@ struct MachineOptions {
     unsigned far_cpus = 0;         ///< so many of `cpus`, the last ones, have APIC IDs of 256 and more; QEMU, emulated
     unsigned memory_mib = 2048;
     bool virtualization = true;       ///< false, on an emulated machine: the CPU has none
+    bool keeps_variables = false;     ///< of its firmware, from the run before in the same folder; QEMU
     bool goes_on_after_reset = false; ///< else a reset is the end of the run
     bool count_instructions = false; ///< the TSC advances by one for each instruction: deterministic, slow; for one CPU
     std::vector<GuestPort> guest_ports{}; ///< on Bochs: those that a PC has as COM2 to COM4

@@ -12,8 +12,10 @@ namespace bulkhead::tools::qemu {
 namespace {
 
 /// The firmware's variables: it writes to them.
-void copy_variables(const std::filesystem::path& folder) {
+void copy_variables(const std::filesystem::path& folder, bool keeps) {
     const std::filesystem::path variables = folder / "variables.fd";
+    if (keeps && std::filesystem::exists(variables))
+        return;
     std::filesystem::copy_file(toolbox_folder() / "usr/share/OVMF/OVMF_VARS_4M.fd", variables,
                                std::filesystem::copy_options::overwrite_existing);
     std::filesystem::permissions(variables, std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
@@ -56,7 +58,7 @@ void append_guest_ports(Command& command, const MachineOptions& options) {
 
 EmulatorCommand command(MachineKind machine, const MachineOptions& options, const std::filesystem::path& image,
                         const std::filesystem::path& folder) {
-    copy_variables(folder);
+    copy_variables(folder, options.keeps_variables);
     Command command = in_toolbox(folder, image);
     if (machine == MachineKind::Kvm)
         append(command, {"--dev-bind", "/dev/kvm", "/dev/kvm"});

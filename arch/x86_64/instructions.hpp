@@ -87,6 +87,13 @@ inline void xrstor(const void* area, u64 components) {
                  : "memory");
 }
 /// `area`: 512 bytes, aligned to 16.
+inline void fxsave(void* area) { asm volatile("fxsave64 (%0)" : : "r"(area) : "memory"); }
+/// As SDM 3A table 9-1: no exception.
+inline void reset_fpu() {
+    const u32 mxcsr = 0x1f80;
+    asm volatile("fninit\n\tldmxcsr %0" : : "m"(mxcsr));
+}
+/// `area`: 512 bytes, aligned to 16.
 inline void fxrstor(const void* area) { asm volatile("fxrstor64 (%0)" : : "r"(area) : "memory"); }
 
 inline u64 read_dr6() {

@@ -76,6 +76,9 @@ struct Boot {
     std::string name{};
     std::vector<tools::MachineKind> on = machines;
     std::string configuration{};
+    /// Of runs before this one, on the same machine: what its firmware remembers stays. Each must power off. What the
+    /// first one said is the console "run 1" of cases. On QEMU.
+    std::vector<std::string> earlier{};
     std::vector<tools::ImageFile> files{};
     tools::MachineOptions options{};
     std::vector<Typing> typing{};

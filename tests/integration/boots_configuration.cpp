@@ -4,6 +4,7 @@
 // Configurations and machines that cannot be used: every fault is reported at once, with its place, and no guest
 // starts.
 #include "integration/boot.hpp"
+#include "tools/folders.hpp"
 
 namespace bulkhead::integration {
 namespace {
@@ -109,8 +110,52 @@ Boot no_virtualization() {
     return boot;
 }
 
+/// A configuration whose guest does not start is used once. Then the one before, which did, is, as long as nothing
+/// better is on the stick.
+Boot fallback() {
+    const std::string good = configuration_of({{.name = "good", .kernel = "hello"}});
+    const std::string bad = configuration_of({{.name = "bad", .kernel = "not-a-kernel"}});
+    Boot boot = boot_of("fallback", {}, {own_guest("hello"), {"not-a-kernel", tools::build_folder() / "bulkhead.efi"}});
+    boot.on = {tools::MachineKind::QemuAmd};
+    boot.options.cpus = 2;
+    boot.options.keeps_variables = true;
+    boot.earlier = {good, bad, bad, bad};
+    boot.configuration = "[[guest]]\nname = 1\n";
+    const std::string works = "^bulkhead: all guests that start by themselves run: the firmware knows that this";
+    const std::string instead = "^bulkhead: the last configuration that worked is used instead";
+    const auto runs_good = std::vector{line(works), line(is_off("good", "powered off")), never("guest bad")};
+    const auto tries_bad = std::vector{line(is_off("bad", "failed")), never(works), never(instead)};
+    const auto and_says = [&](const std::string& why) {
+        std::vector<Expectation> all = runs_good;
+        all.push_back(lines_in_order({why, instead}));
+        return all;
+    };
+    const auto qemu = boot.on;
+    boot.cases = {
+        {"the first run works", runs_good, qemu, "run 1"},
+        {"a new configuration is tried", tries_bad, qemu, "run 2"},
+        {"it failed, and the one before is used",
+         and_says("^bulkhead: the boot before, with this configuration, did not"), qemu, "run 3"},
+        {"the new one has another chance", tries_bad, qemu, "run 4"},
+        {"one with errors has none", and_says("^bulkhead.toml:2:8: error: |^bulkhead: this configuration has errors")},
+    };
+    return boot;
+}
+
+/// The hypervisor reaches the firmware's variables, on both vendors' CPUs.
+Boot variables() {
+    Boot boot = boot_of("variables", {{.name = "hello", .kernel = "hello"}}, {own_guest("hello")});
+    boot.cases = {{"the firmware is told that the configuration works",
+                   {line("^bulkhead: all guests that start by themselves run: the firmware knows that this "
+                         "configuration works \\(0x0\\)$"),
+                    line("^\\[hello\\] "), never("cannot be told|cannot keep")}}};
+    return boot;
+}
+
 } // namespace
 
-std::vector<Boot> configuration_boots() { return {syntax(), contents(), machine(), no_virtualization()}; }
+std::vector<Boot> configuration_boots() {
+    return {syntax(), contents(), machine(), no_virtualization(), fallback(), variables()};
+}
 
 } // namespace bulkhead::integration

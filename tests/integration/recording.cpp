@@ -68,7 +68,8 @@ std::vector<std::string> lines_of(const std::filesystem::path& file) {
     return transcript.lines();
 }
 
-void prepare_disk(const Boot& boot, tools::MachineKind machine, const std::filesystem::path& folder) {
+void prepare_disk(const Boot& boot, const std::string& configuration, tools::MachineKind machine,
+                  const std::filesystem::path& folder) {
     const tools::ImageFile initramfs = demo_initramfs();
     for (const tools::ImageFile& file : boot.files) {
         if (file.source != initramfs.source)
@@ -76,11 +77,30 @@ void prepare_disk(const Boot& boot, tools::MachineKind machine, const std::files
         tools::write_demo_initramfs(folder / "initramfs.cpio");
         std::filesystem::rename(folder / "initramfs.cpio", file.source); // another boot may be reading it
     }
-    std::ofstream(folder / "bulkhead.toml") << boot.configuration;
+    std::ofstream(folder / "bulkhead.toml") << configuration;
     tools::write_image(folder / "disk.img", {.efi = tools::build_folder() / "bulkhead.efi",
                                              .addition = tools::firmware_addition(machine),
                                              .configuration = folder / "bulkhead.toml",
                                              .files = boot.files});
+}
+
+std::string name_of_run(std::size_t index) { return "run " + std::to_string(index + 1); }
+
+/// Boot::earlier.
+void run_earlier(const Boot& boot, tools::MachineKind machine, const std::filesystem::path& folder) {
+    for (std::size_t i = 0; i < boot.earlier.size(); ++i) {
+        prepare_disk(boot, boot.earlier[i], machine, folder);
+        const tools::SessionEnd end = tools::run_session({.machine = machine,
+                                                          .options = boot.options,
+                                                          .image = folder / "disk.img",
+                                                          .folder = folder,
+                                                          .quiet = boot.quiet,
+                                                          .total = std::chrono::seconds(1200),
+                                                          .on_output = [](auto) { return tools::Reaction(); }});
+        std::filesystem::rename(folder / "serial.log", folder / name_of_run(i));
+        if (end != tools::SessionEnd::PoweredOff)
+            throw tools::Failure(name_of_run(i) + ": " + std::string(tools::describe(end)));
+    }
 }
 
 } // namespace
@@ -93,7 +113,8 @@ void record(const Boot& boot, tools::MachineKind machine) {
     const std::filesystem::path folder = recording_folder(boot, machine);
     std::filesystem::remove_all(folder); // no case shall read an older recording
     std::filesystem::create_directories(folder);
-    prepare_disk(boot, machine, folder);
+    run_earlier(boot, machine, folder);
+    prepare_disk(boot, boot.configuration, machine, folder);
 
     Operator person(boot, machine, "");
     std::vector<Operator> at_ports;
@@ -130,6 +151,8 @@ Recording read_recording(const Boot& boot, tools::MachineKind machine) {
     recording.lines[""] = lines_of(recording.serial_log);
     for (const tools::GuestPort& port : boot.options.guest_ports)
         recording.lines[port.guest] = lines_of(recording.serial_log.parent_path() / tools::port_log(port));
+    for (std::size_t i = 0; i < boot.earlier.size(); ++i)
+        recording.lines[name_of_run(i)] = lines_of(recording.serial_log.parent_path() / name_of_run(i));
     for (const Photograph& picture : photographs_of(boot, machine))
         recording.lines["screen " + picture.name] = text_of(recording_folder(boot, machine) / (picture.name + ".ppm"));
     return recording;

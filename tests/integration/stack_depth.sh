@@ -11,7 +11,8 @@ elf=$1 build=$2
 tool() { command -v "$1-19" || command -v "$1"; }
 
 # Calls through pointers: who may make them (pattern of the caller's symbol) and who is called; "-" for one that starts
-# on an empty stack. One that is not here is an error.
+# on an empty stack, or is the firmware, which wants 4 KiB (UEFI 2.10 2.3.4) and finds twice that. One that is not here is
+# an error.
 indirect='
     read_valid_leaf            CpuidSource.*__invoke
     SerialPort.*receive        console.*on_key
@@ -19,6 +20,7 @@ indirect='
     TableWalker                (LongMode|Ept)Format.*E(10can_grant|10is_present|7is_leaf|7address|10attributes|5table|4leaf)E
     ^continue_on_stack$        -
     call_reset_system          -
+    remember_success           -
 '
 # What is written in assembly: the bytes that it pushes. An exception: 5 words by the CPU, which aligns RSP first, error
 # code, vector, 16 registers, and alignment again.

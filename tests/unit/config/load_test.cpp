@@ -104,7 +104,10 @@ constexpr Case cases[] = {
      "f:10:16: error: the interrupt 3 already belongs to the console of the guest 'a', in line 5\n"},
     {"[hypervisor]\nconsole-port = 0xfff9", "f:6:16: error: 'console-port' must be 0x0 to 0xfff8, not 0xfff9\n"},
     {"[hypervisor]\nconsole-irq = -1", "f:6:15: error: 'console-irq' must be 0 to 15, not -1\n"},
-    {"[hypervisor]\nconsole-baud = 9601", "f:6:16: error: 'console-baud' must divide 115200, which 9601 does not\n"},
+    {"[hypervisor]\nconsole-baud = 9601",
+     "f:6:16: error: 'console-baud' must divide 115200 at most 65535 times, which 9601 does not\n"},
+    {"[hypervisor]\nconsole-baud = 1",
+     "f:6:16: error: 'console-baud' must divide 115200 at most 65535 times, which 1 does not\n"},
     {"[hypervisor]\nservice-cpu = 9223372036854775807",
      "f:6:15: error: 'service-cpu' must be 0 to 1023, not 9223372036854775807\n"},
     // CPUs
