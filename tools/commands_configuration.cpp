@@ -39,6 +39,7 @@ struct ImageArguments {
     std::string configuration;
     std::string machine;
     std::string output;
+    std::string folder;
 };
 
 int make_image(const ImageArguments& arguments) {
@@ -46,6 +47,11 @@ int make_image(const ImageArguments& arguments) {
     std::optional<std::filesystem::path> addition; // none for a real machine
     if (!arguments.machine.empty())
         addition = firmware_addition(choose_machine(arguments.machine));
+    if (!arguments.folder.empty()) {
+        write_tree(arguments.folder, contents_of_volume(configuration, addition));
+        std::cout << arguments.folder << ": copy what is in it to a FAT volume, its root" << std::endl;
+        return 0;
+    }
     write_image(arguments.output, configuration, addition);
     std::cout << arguments.output << ": " << std::filesystem::file_size(arguments.output) / MiB << " MiB" << std::endl;
     return 0;
@@ -63,10 +69,14 @@ void add_check(Commands& commands) {
 
 void add_image(Commands& commands) {
     const auto arguments = std::make_shared<ImageArguments>();
-    CLI::App* command = commands.add("image", "Write a disk image with a configuration and its guests' files");
+    CLI::App* command =
+        commands.add("image", "Write a disk image, or its files, with a configuration and its guests' files");
     add_configuration_argument(command, arguments->configuration);
-    command->add_option("-o,--output", arguments->output, "the image, to be copied to a USB stick as it is")
-        ->required();
+    CLI::Option_group* where = command->add_option_group("Output", "one of them");
+    where->add_option("-o,--output", arguments->output, "the image, to be copied to a USB stick as it is");
+    where->add_option("--files", arguments->folder,
+                      "instead: a new folder with the same files, to be copied to any FAT volume");
+    where->require_option(1);
     command->add_option("--machine", arguments->machine,
                         "the emulated machine that the image is for; default: a real one, or any but Bochs'");
     commands.on(command, [arguments] { return make_image(*arguments); });

@@ -190,12 +190,17 @@ CheckedConfiguration require_configuration(const std::filesystem::path& path) {
     throw Failure(text);
 }
 
+ImageContents contents_of_volume(const CheckedConfiguration& configuration,
+                                 const std::optional<std::filesystem::path>& addition) {
+    return {.efi = build_folder() / "bulkhead.efi",
+            .addition = addition,
+            .configuration = configuration.path,
+            .files = configuration.files};
+}
+
 void write_image(const std::filesystem::path& image, const CheckedConfiguration& configuration,
                  const std::optional<std::filesystem::path>& addition) {
-    write_image(image, ImageContents{.efi = build_folder() / "bulkhead.efi",
-                                     .addition = addition,
-                                     .configuration = configuration.path,
-                                     .files = configuration.files});
+    write_image(image, contents_of_volume(configuration, addition));
 }
 
 MachineOptions fitting_machine(const CheckedConfiguration& configuration) {

@@ -31,8 +31,12 @@ struct CheckedConfiguration {
 /// As read_configuration(), but throws Failure with all errors where there are any.
 [[nodiscard]] CheckedConfiguration require_configuration(const std::filesystem::path& path);
 
-/// Writes `configuration`, its files and the product as a disk image.
+/// `configuration`, its files and the product.
 /// \param addition as firmware_addition() says; none for a real machine
+[[nodiscard]] ImageContents contents_of_volume(const CheckedConfiguration& configuration,
+                                               const std::optional<std::filesystem::path>& addition);
+
+/// Writes that as a disk image.
 void write_image(const std::filesystem::path& image, const CheckedConfiguration& configuration,
                  const std::optional<std::filesystem::path>& addition);
 

@@ -117,6 +117,32 @@ private:
     Descriptor file_;
 };
 
+/// The same for a folder.
+class PartialFolder {
+public:
+    explicit PartialFolder(const std::filesystem::path& folder)
+        : name_(std::filesystem::absolute(folder / ".").parent_path().string() + ".XXXXXX") {
+        if (mkdtemp(name_.data()) == nullptr)
+            throw Failure("cannot write '" + folder.string() + "': " + std::strerror(errno));
+        const mode_t mask = umask(0);
+        umask(mask);
+        chmod(name_.c_str(), 0777 & ~mask);
+    }
+    ~PartialFolder() {
+        std::error_code ignored;
+        std::filesystem::remove_all(name_, ignored);
+    }
+    PartialFolder(const PartialFolder&) = delete;
+    PartialFolder& operator=(const PartialFolder&) = delete;
+
+    [[nodiscard]] std::filesystem::path path() const { return name_; }
+    /// In the place of an empty one, or of none.
+    void rename(const std::filesystem::path& folder) const { std::filesystem::rename(name_, folder); }
+
+private:
+    std::string name_;
+};
+
 void require_other_file(const std::filesystem::path& image, const std::filesystem::path& input) {
     std::error_code not_there;
     if (std::filesystem::equivalent(image, input, not_there))
@@ -130,9 +156,8 @@ void require_fitting(const ImageFile& file) {
         throw Failure("'" + file.name + "': an EFI system partition takes no file of 4 GiB or more");
 }
 
-} // namespace
-
-void write_image(const std::filesystem::path& image, const ImageContents& contents) {
+/// Every file of the volume, once, with its name from the volume's root on.
+std::vector<ImageFile> files_of_volume(const ImageContents& contents) {
     std::set<std::string> names{std::string(configuration_name)};
     std::vector<ImageFile> files;
     for (const ImageFile& file : contents.files) {
@@ -142,13 +167,24 @@ void write_image(const std::filesystem::path& image, const ImageContents& conten
         else if (std::ranges::none_of(files, [&](const ImageFile& other) { return other.name == file.name; }))
             throw Failure("'" + file.name + "': another file has this name already, but for upper and lower case");
     }
+    for (ImageFile& file : files)
+        file.name.insert(0, "bulkhead/");
+    files.insert(files.begin(), {"bulkhead/bulkhead.toml", contents.configuration});
+    files.insert(files.begin(), {contents.addition ? "EFI/BOOT/BULKHEAD.EFI" : "EFI/BOOT/BOOTX64.EFI", contents.efi});
+    if (contents.addition)
+        files.insert(files.begin(), {"EFI/BOOT/BOOTX64.EFI", *contents.addition});
+    return files;
+}
 
+} // namespace
+
+void write_image(const std::filesystem::path& image, const ImageContents& contents) {
+    const std::vector<ImageFile> files = files_of_volume(contents);
     if (image.filename().empty())
         throw Failure("'" + image.string() + "' names no file: the image needs a name");
     const std::uintmax_t partition = partition_size(contents);
     if (std::filesystem::exists(image) && !std::filesystem::is_regular_file(image))
         throw Failure("'" + image.string() + "' is not a regular file: write the image to one, and copy that");
-    require_other_file(image, contents.configuration);
     for (const ImageFile& file : files)
         require_other_file(image, file.source);
 
@@ -158,14 +194,26 @@ void write_image(const std::filesystem::path& image, const ImageContents& conten
     std::filesystem::resize_file(partial.path(), partition_start + partition + mebibyte);
     write_partition_table(partial.plain_path(), partition);
     FatVolume volume(signals, partial.plain_path(), partition);
-    if (contents.addition)
-        volume.copy(*contents.addition, "EFI/BOOT/BOOTX64.EFI");
-    volume.copy(contents.efi, contents.addition ? "EFI/BOOT/BULKHEAD.EFI" : "EFI/BOOT/BOOTX64.EFI");
-    volume.copy(contents.configuration, "bulkhead/bulkhead.toml");
     for (const ImageFile& file : files)
-        volume.copy(file.source, "bulkhead/" + file.name);
+        volume.copy(file.source, file.name);
     signals.check();
     std::filesystem::rename(partial.path(), image);
+}
+
+void write_tree(const std::filesystem::path& folder, const ImageContents& contents) {
+    const std::vector<ImageFile> files = files_of_volume(contents);
+    if (std::filesystem::exists(folder) &&
+        !(std::filesystem::is_directory(folder) && std::filesystem::is_empty(folder)))
+        throw Failure("'" + folder.string() + "' is there already: name a new folder, or an empty one");
+    const EndingSignals signals;
+    PartialFolder partial(folder);
+    for (const ImageFile& file : files) {
+        const std::filesystem::path target = partial.path() / file.name;
+        std::filesystem::create_directories(target.parent_path());
+        std::filesystem::copy_file(file.source, target);
+        signals.check();
+    }
+    partial.rename(folder);
 }
 
 } // namespace bulkhead::tools

@@ -32,4 +32,8 @@ struct ImageContents {
 /// what it was before, and nothing else is left.
 void write_image(const std::filesystem::path& image, const ImageContents& contents);
 
+/// Writes the same files into `folder`, to be copied to any FAT volume: it must not be there yet, or be empty. Throws
+/// Failure likewise.
+void write_tree(const std::filesystem::path& folder, const ImageContents& contents);
+
 } // namespace bulkhead::tools

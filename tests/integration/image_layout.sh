@@ -40,6 +40,22 @@ same /bulkhead/guests/second.bin "$(dirname "$config")/guests/second.bin"
 "$bulkhead" image "$config" -o "$folder/again.img"
 cmp "$image" "$folder/again.img" || fail "written again, the image is another"
 
+# Another time, another mask, another folder, another zone: the same image.
+(config=$(realpath "$config") && cd / && umask 077 && TZ=Asia/Tokyo "$bulkhead" image "$config" -o "$folder/again.img")
+cmp "$image" "$folder/again.img" || fail "written in other surroundings, the image is another"
+
+# As files: the same ones.
+"$bulkhead" image "$config" --files "$folder/files"
+(cd "$folder/files" && find . -type f | sort) >"$folder/names"
+diff "$folder/names" - <<END || fail "the folder has other files"
+./EFI/BOOT/BOOTX64.EFI
+./bulkhead/bulkhead.toml
+./bulkhead/guests/second.bin
+./bulkhead/kernel.bin
+END
+while read -r name; do same "${name#.}" "$folder/files/$name"; done <"$folder/names"
+! "$bulkhead" image "$config" --files "$folder/files" || fail "a folder with something in it was taken"
+
 # For Bochs' machines another program comes first; the product is beside it, unchanged.
 "$bulkhead" image "$config" -o "$image" --machine bochs-intel
 same /EFI/BOOT/BOOTX64.EFI "$addition"
