@@ -22,7 +22,8 @@ EFI_STATUS give_up(const Firmware& firmware, const Loader& loader, const Error& 
     Line<240> line;
     line << "not started: ";
     if (loader.configuration_is_faulty())
-        line << error.value << (error.value == 1 ? " error in " : " errors in ") << configuration_path;
+        line << error.value << (error.value == 1 ? " error in " : " errors in ") << "\\bulkhead\\"
+             << loader.configuration_name();
     else
         line << error.what;
     if (!loader.configuration_is_faulty() && error.value != 0)

@@ -72,8 +72,10 @@ Result<void> Volume::open() {
         return fail("the firmware does not say which volume this program came from");
     auto* volume =
         protocol_on<EFI_FILE_IO_INTERFACE>(firmware_, image->DeviceHandle, EFI_SIMPLE_FILE_SYSTEM_PROTOCOL_GUID);
+    if (volume == nullptr && network_.open(firmware_, image->DeviceHandle))
+        return {};
     if (volume == nullptr)
-        return fail("this program's volume has no file system (was it started over the network?)");
+        return fail("this program's volume has no file system, and it was not started by PXE over IPv4 either");
     EFI_FILE_HANDLE root = nullptr;
     if (const EFI_STATUS status = volume->OpenVolume(volume, &root); failed(status))
         return fail("this program's volume cannot be opened", status);
@@ -101,6 +103,10 @@ Result<EFI_FILE_HANDLE> Volume::open_file(std::string_view path) {
 }
 
 Result<u64> Volume::size(std::string_view path) {
+    if (network_.is_open()) {
+        const Stopwatch watch(ticks_);
+        return network_.size(path);
+    }
     const auto file = open_file(path);
     if (!file)
         return std::unexpected(file.error());
@@ -108,6 +114,8 @@ Result<u64> Volume::size(std::string_view path) {
 }
 
 Result<void> Volume::read(std::string_view path, std::span<u8> memory) {
+    if (network_.is_open())
+        return fetch(path, memory);
     const auto file = open_file(path);
     if (!file)
         return std::unexpected(file.error());
@@ -124,6 +132,14 @@ Result<void> Volume::read(std::string_view path, std::span<u8> memory) {
     end << ", " << Size{memory.size()} << '\n';
     firmware_.console.print(end.view());
     return result;
+}
+
+Result<void> Volume::fetch(std::string_view path, std::span<u8> memory) {
+    const Stopwatch watch(ticks_);
+    Line<300> line;
+    line << "fetching " << path << ", " << Size{memory.size()};
+    firmware_.console.say(line.view());
+    return network_.read(path, memory);
 }
 
 EFI_STATUS Volume::read_chunk(EFI_FILE_HANDLE file, UINTN* bytes, u8* memory) {

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the Bulkhead authors
 //
-// Files of the volume that the loader was started from, in the folder \bulkhead.
+// Files of the volume, or the server, that the loader was started from, in the folder \bulkhead.
 #pragma once
 
 #include <span>
 #include <string_view>
 
 #include "boot/firmware.hpp"
+#include "boot/network.hpp"
 #include "config/files.hpp"
 
 namespace bulkhead::boot {
@@ -35,10 +36,12 @@ public:
 private:
     [[nodiscard]] Result<EFI_FILE_HANDLE> open_file(std::string_view path);
     [[nodiscard]] Result<void> read_chunks(EFI_FILE_HANDLE file, std::span<u8> memory);
+    [[nodiscard]] Result<void> fetch(std::string_view path, std::span<u8> memory);
     [[nodiscard]] EFI_STATUS read_chunk(EFI_FILE_HANDLE file, UINTN* bytes, u8* memory);
 
     const Firmware& firmware_;
     EFI_FILE_HANDLE folder_ = nullptr;
+    Network network_; ///< in its place, if this program came from there
     u64 ticks_ = 0;
 };
 

@@ -9,6 +9,7 @@
 #include "arch/x86_64/hardware.hpp"
 #include "arch/x86_64/layout.hpp"
 #include "base/hash.hpp"
+#include "boot/configuration_name.hpp"
 #include "boot/hypervisor_image.hpp"
 #include "boot/journal.hpp"
 #include "boot/open_screen.hpp"
@@ -17,8 +18,6 @@
 namespace bulkhead::boot {
 
 namespace {
-
-constexpr std::string_view configuration_file = "bulkhead.toml";
 
 /// What the firmware and the hand-off area may still need when guests have got their memory.
 constexpr u64 reserve_size = 8 * MiB;
@@ -95,25 +94,32 @@ Result<void> Loader::look_at_machine() {
 Result<void> Loader::read_configuration() {
     if (const auto done = volume_.open(); !done)
         return done;
-    const auto size = volume_.size(configuration_file);
+    static const ConfigurationNames names(machine_.smbios);
+    Result<u64> size = 0;
+    for (const auto& name : names.all()) {
+        configuration_file_ = name.view();
+        size = volume_.size(configuration_file_);
+        if (size)
+            break;
+    }
     if (!size)
         return fail("there is no configuration, \\bulkhead\\bulkhead.toml, on the volume that this program came from");
     if (*size > max_configuration_size)
-        return fail("the configuration, \\bulkhead\\bulkhead.toml, is too long, bytes", *size);
+        return fail("the configuration is too long, bytes", *size);
     if (*size == 0)
-        return fail("the configuration, \\bulkhead\\bulkhead.toml, is empty");
+        return fail("the configuration is empty");
     const auto address = memory_.take(*size, page_size, anywhere);
     if (!address)
         return std::unexpected(address.error());
     text_ = {at_physical<char>(*address), *size};
-    return volume_.read(configuration_file, at_physical<u8>(*address, *size));
+    return volume_.read(configuration_file_, at_physical<u8>(*address, *size));
 }
 
 /// Prints every fault.
 Result<void> Loader::refuse_configuration() const {
     for (const Diagnostic& diagnostic : loaded_.diagnostics.all()) {
         Line<512> line;
-        write_diagnostic(line, configuration_file, diagnostic);
+        write_diagnostic(line, configuration_file_, diagnostic);
         line << '\n';
         firmware_.console.print(line.view());
     }

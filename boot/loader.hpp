@@ -20,9 +20,6 @@
 
 namespace bulkhead::boot {
 
-/// The configuration's path, as a person sees it.
-inline constexpr std::string_view configuration_path = "\\bulkhead\\bulkhead.toml";
-
 /// A file that a guest, or several, is made of.
 struct FileInMemory {
     std::string_view path;
@@ -45,6 +42,7 @@ public:
     [[noreturn]] void leave();
 
     /// True if the error of load() is that the configuration has faults.
+    [[nodiscard]] std::string_view configuration_name() const { return configuration_file_; }
     [[nodiscard]] bool configuration_is_faulty() const { return !loaded_.diagnostics.empty(); }
 
 private:
@@ -98,7 +96,8 @@ private:
     LoaderTimes times_;
     BootStages stages_;
 
-    std::string_view text_; ///< of the configuration
+    std::string_view configuration_file_; ///< its name
+    std::string_view text_;               ///< of the configuration
     Variables variables_;
     LastConfiguration<Variables> last_;
     ConfigurationStorage storage_;

@@ -45,7 +45,10 @@ struct MachineOptions {
     unsigned threads_per_core = 1; ///< divides `cpus`
     unsigned far_cpus = 0;         ///< so many of `cpus`, the last ones, have APIC IDs of 256 and more; QEMU, emulated
     unsigned memory_mib = 2048;
-    bool virtualization = true;       ///< false, on an emulated machine: the CPU has none
+    bool virtualization = true; ///< false, on an emulated machine: the CPU has none
+    /// "": it boots the image. Else a folder in that of its run, the root of a TFTP server: it boots by PXE. QEMU.
+    std::string network_root{};
+    std::string uuid{};               ///< its SMBIOS', unless ""; QEMU
     bool keeps_variables = false;     ///< of its firmware, from the run before in the same folder; QEMU
     bool goes_on_after_reset = false; ///< else a reset is the end of the run
     bool count_instructions = false; ///< the TSC advances by one for each instruction: deterministic, slow; for one CPU

@@ -44,6 +44,19 @@ void append_cpus(Command& command, MachineKind machine, const MachineOptions& op
                                  ",threads=" + std::to_string(options.threads_per_core)});
 }
 
+void append_medium(Command& command, const MachineOptions& options) {
+    if (!options.uuid.empty())
+        append(command, {"-uuid", options.uuid});
+    if (!options.network_root.empty()) {
+        append(command,
+               {"-netdev", "user,id=net,restrict=on,bootfile=EFI/BOOT/BOOTX64.EFI,tftp=" + options.network_root});
+        append(command, {"-device", "virtio-net-pci,netdev=net,bootindex=0,romfile=", "-device", "virtio-rng-pci"});
+        return;
+    }
+    append(command, {"-drive", "if=none,id=stick,format=raw,file=/tmp/disk.img"});
+    append(command, {"-device", "qemu-xhci", "-device", "usb-storage,drive=stick,bootindex=0"});
+}
+
 void append_guest_ports(Command& command, const MachineOptions& options) {
     int descriptor = Child::first_port;
     for (const GuestPort& port : options.guest_ports) {
@@ -67,8 +80,7 @@ EmulatorCommand command(MachineKind machine, const MachineOptions& options, cons
     append(command, {"-m", std::to_string(options.memory_mib) + "M"});
     append(command, {"-drive", "if=pflash,unit=0,format=raw,readonly=on,file=/usr/share/OVMF/OVMF_CODE_4M.fd"});
     append(command, {"-drive", "if=pflash,unit=1,format=raw,file=variables.fd"});
-    append(command, {"-drive", "if=none,id=stick,format=raw,file=/tmp/disk.img"});
-    append(command, {"-device", "qemu-xhci", "-device", "usb-storage,drive=stick,bootindex=0"});
+    append_medium(command, options);
     append(command, {"-display", "none", "-vga", "std"});
     append(command, {"-monitor", "unix:" + std::string(monitor_socket) + ",server=on,wait=off"});
     if (!options.goes_on_after_reset)

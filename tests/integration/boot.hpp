@@ -80,6 +80,7 @@ struct Boot {
     /// first one said is the console "run 1" of cases. On QEMU.
     std::vector<std::string> earlier{};
     std::vector<tools::ImageFile> files{};
+    std::vector<std::pair<std::string, std::string>> texts{}; ///< further files: name and contents
     tools::MachineOptions options{};
     std::vector<Typing> typing{};
     std::vector<Photograph> photographs{};

@@ -142,6 +142,23 @@ Boot fallback() {
     return boot;
 }
 
+/// A server has the configurations of many machines; each takes its own.
+Boot network() {
+    Boot boot = boot_of("network", {{.name = "hello", .kernel = "hello"}}, {own_guest("hello")});
+    const std::string uuid = "8d7e5f0a-3c21-4b6d-9e11-2a5c7f3b9d04";
+    boot.on = {tools::MachineKind::QemuAmd};
+    boot.options.network_root = "network";
+    boot.options.uuid = uuid;
+    boot.texts = {{"uuid-" + uuid + ".toml", boot.configuration},
+                  {"uuid-" + std::string(uuid.rbegin(), uuid.rend()) + ".toml", "another machine's"}};
+    boot.configuration = "who has no other";
+    boot.cases = {{"its own configuration and its files come from the server",
+                   {lines_in_order({"^bulkhead: fetching uuid-" + uuid + "\\.toml, ", "^bulkhead: fetching hello, ",
+                                    "^bulkhead: hypervisor ", is_off("hello", "powered off")}),
+                    line("^\\[hello\\] "), never("error:")}}};
+    return boot;
+}
+
 /// The hypervisor reaches the firmware's variables, on both vendors' CPUs.
 Boot variables() {
     Boot boot = boot_of("variables", {{.name = "hello", .kernel = "hello"}}, {own_guest("hello")});
@@ -155,7 +172,7 @@ Boot variables() {
 } // namespace
 
 std::vector<Boot> configuration_boots() {
-    return {syntax(), contents(), machine(), no_virtualization(), fallback(), variables()};
+    return {syntax(), contents(), machine(), no_virtualization(), fallback(), variables(), network()};
 }
 
 } // namespace bulkhead::integration

@@ -78,10 +78,18 @@ void prepare_disk(const Boot& boot, const std::string& configuration, tools::Mac
         std::filesystem::rename(folder / "initramfs.cpio", file.source); // another boot may be reading it
     }
     std::ofstream(folder / "bulkhead.toml") << configuration;
-    tools::write_image(folder / "disk.img", {.efi = tools::build_folder() / "bulkhead.efi",
-                                             .addition = tools::firmware_addition(machine),
-                                             .configuration = folder / "bulkhead.toml",
-                                             .files = boot.files});
+    std::vector<tools::ImageFile> files = boot.files;
+    for (const auto& [name, text] : boot.texts) {
+        std::ofstream(folder / name) << text;
+        files.push_back({name, folder / name});
+    }
+    const tools::ImageContents contents{.efi = tools::build_folder() / "bulkhead.efi",
+                                        .addition = tools::firmware_addition(machine),
+                                        .configuration = folder / "bulkhead.toml",
+                                        .files = files};
+    tools::write_image(folder / "disk.img", contents);
+    if (!boot.options.network_root.empty())
+        tools::write_tree(folder / boot.options.network_root, contents);
 }
 
 std::string name_of_run(std::size_t index) { return "run " + std::to_string(index + 1); }

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Bulkhead authors
+#pragma once
+
+#include "base/static_vector.hpp"
+#include "mm/address.hpp"
+#include "survey/fixed_text.hpp"
+
+namespace bulkhead::boot {
+
+/// What the configuration of a machine may be called, the most special first: uuid-UUID.toml and serial-NUMBER.toml,
+/// where its SMBIOS has them, and bulkhead.toml. So one volume, or one server, has those of many machines.
+class ConfigurationNames {
+public:
+    /// `smbios`: the entry point, or 0. Of a serial number only letters, digits, '.', '-' and '_' are used, each other
+    /// character is a '_'.
+    explicit ConfigurationNames(HostPhysical smbios);
+    [[nodiscard]] const auto& all() const { return names_; }
+
+private:
+    void add(std::string_view before, std::string_view what);
+
+    StaticVector<survey::FixedText<120>, 3> names_;
+};
+
+} // namespace bulkhead::boot
