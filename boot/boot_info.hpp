@@ -137,7 +137,7 @@ struct GuestInfo {
 struct LoaderTimes {
     u64 start = 0;   ///< TSC at efi_main
     u64 reading = 0; ///< ticks the firmware spent reading files, and on its variables
-    u64 hashing = 0; ///< ticks spent on GuestInfo::hash
+    u64 hashing = 0; ///< ticks spent on GuestInfo::hash, and on SHA-256 where the configuration has some
     u64 copying = 0; ///< ticks spent copying the image and zeroing the pool
     u64 ending = 0;  ///< ticks the firmware spent stopping its drivers, waiting for devices and processors
     u64 waiting = 0; ///< ticks spent measuring Clocks

@@ -21,6 +21,8 @@ namespace {
 
 /// What the firmware and the hand-off area may still need when guests have got their memory.
 constexpr u64 reserve_size = 8 * MiB;
+/// The same where guests take all there is, which the firmware's drivers shall survive until they are stopped.
+constexpr u64 large_reserve_size = 32 * MiB;
 
 /// As the hypervisor will find (vmx/capabilities.hpp).
 bool needs_spare_tables() {
@@ -28,14 +30,18 @@ bool needs_spare_tables() {
            has_itlb_multihit(arch::cpuid(1).eax, read_arch_capabilities(arch::this_cpuid, arch::read_msr));
 }
 
-/// Pages of its own for each guest, as they are mapped on its CPUs only.
-u64 room_to_make(const GuestConfig& guest) {
-    return align_up(made_for_guest_size(guest.cmdline.value, static_cast<u32>(guest.cpus.count)), page_size);
-}
+/// Whether only the machine tells how much memory the guest gets.
+bool takes_what_is_there(const GuestConfig& guest) { return guest.rest.value || guest.memory.percent != 0; }
 
 std::span<const u8> embedded_elf() { return {hypervisor_elf, hypervisor_elf_end}; }
 
 } // namespace
+
+/// Pages of its own for each guest, as they are mapped on its CPUs only. Known before it is placed: at most.
+u64 Loader::room_to_make(const GuestConfig& guest) const {
+    const u64 cpus = guest.rest.value ? machine_.cpus.size() : guest.cpus.count;
+    return align_up(made_for_guest_size(guest.cmdline.value, static_cast<u32>(cpus)), page_size);
+}
 
 Result<void> Loader::load(u64 start_tsc) {
     times_.start = start_tsc;
@@ -128,11 +134,10 @@ Result<void> Loader::refuse_configuration() const {
 
 /// What there is to give away at this moment.
 Result<Machine> Loader::machine_for_guests() {
-    const auto free = memory_.free();
+    const bool all = std::ranges::any_of(loaded_.configuration.guests, takes_what_is_there);
+    const auto free = memory_.free_but(all ? large_reserve_size : reserve_size);
     if (!free)
         return std::unexpected(free.error());
-    if (!hold_back(*free, reserve_size))
-        return fail("out of memory: the firmware and the hand-off need, bytes", reserve_size);
     return Machine{.cpus = machine_.cpus.first(std::min<u64>(machine_.cpus.size(), max_cpus)),
                    .free_memory = *free,
                    .nodes = machine_.nodes};
@@ -141,8 +146,10 @@ Result<Machine> Loader::machine_for_guests() {
 /// What is wrong in the file, and what of it is too much for this machine, is reported together.
 Result<void> Loader::parse(std::string_view text) {
     text_ = text;
-    if (load_configuration(text_, volume_, nullptr, loaded_))
+    if (load_configuration(text_, volume_, nullptr, loaded_)) {
+        keep_listed_memory_free();
         return {};
+    }
     const auto machine = machine_for_guests();
     if (!machine)
         return std::unexpected(machine.error());
@@ -185,12 +192,20 @@ Result<void> Loader::parse_configuration() {
     return parsed;
 }
 
+/// What a guest is to have at an address that the configuration says is nobody else's, this program's included.
+void Loader::keep_listed_memory_free() {
+    u64 ranges = 0; // of all guests, one list behind the other
+    for (const GuestConfig& guest : loaded_.configuration.guests)
+        ranges += guest.memory.ranges.size();
+    memory_.keep_free(std::span(storage_.memory_ranges).first(ranges));
+}
+
 /// Where it was at the boot before: at an address that does not depend on anything, above what OVMF uses of memory
 /// before it looks for a boot entry. Who loses the records of a boot still has a machine that works.
 void Loader::take_journal() {
     constexpr u64 candidates[] = {64 * MiB, 128 * MiB, 256 * MiB, 512 * MiB, GiB};
     for (const u64 address : candidates) {
-        if (!memory_.take_at({address}, sizeof records_))
+        if (memory_.is_kept_free({{address}, sizeof records_}) || !memory_.take_at({address}, sizeof records_))
             continue;
         journal_ = at_physical<JournalEntry>({address}, records_.size());
         // What the firmware may have put there long ago must not come out of a cache later.
@@ -203,9 +218,13 @@ void Loader::take_journal() {
 
 Result<void> Loader::take_own_memory() {
     take_journal();
-    u64 guest_bytes = 0;
-    for (const GuestConfig& guest : loaded_.configuration.guests)
-        guest_bytes += guest.memory.value;
+    const auto free = memory_.free();
+    if (!free)
+        return std::unexpected(free.error());
+    u64 free_bytes = 0;
+    for (const PhysicalRange& range : *free)
+        free_bytes += range.size;
+    const u64 guest_bytes = most_guest_memory(loaded_.configuration, free_bytes);
     const auto elf = parse_elf(embedded_elf());
     if (!elf)
         return std::unexpected(elf.error());
@@ -304,6 +323,7 @@ Result<void> Loader::read_files() {
         if (const auto done = volume_.read(path, bytes); !done)
             return done;
     times_.reading = volume_.ticks() + variables_.ticks();
+    verify_files();
     return {};
 }
 
@@ -325,7 +345,10 @@ Result<void> Loader::make_guests() {
                                    .memory = plan.memory,
                                    .vcpus = static_cast<u32>(plan.cpus.size())};
         const u64 size = room_to_make(config);
-        if (!starts_.push_back(make_guest_start(sources, room.first(size))))
+        const bool kept = has_wrong_file_[i]
+                              ? starts_.push_back(fail("a file of it has another SHA-256 than the configuration says"))
+                              : starts_.push_back(make_guest_start(sources, room.first(size)));
+        if (!kept)
             return fail("too many guests", i);
         room = room.subspan(size);
     }
@@ -342,7 +365,7 @@ Result<void> Loader::hash_guests() {
                 hash.add_segment(segment.to.value, segment.bytes);
         hashes_[i] = hash.value();
     }
-    times_.hashing = arch::read_tsc() - start;
+    times_.hashing += arch::read_tsc() - start;
     return {};
 }
 

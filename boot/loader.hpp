@@ -58,6 +58,7 @@ private:
     Result<void> take_file_memory();
     Result<void> place_guests();
     Result<void> read_files();
+    void verify_files(); // verify_files.cpp
     Result<void> make_guests();
     Result<void> hash_guests();
     Result<void> load_hypervisor();
@@ -66,6 +67,9 @@ private:
     [[nodiscard]] std::string_view text() const { return text_; }
     [[nodiscard]] const FileInMemory* find_file(std::string_view path) const;
     [[nodiscard]] std::span<const u8> bytes_of(std::string_view path) const;
+    [[nodiscard]] bool is_wanted_file(const GuestConfig& guest, const GuestFile& file) const;
+    [[nodiscard]] u64 room_to_make(const GuestConfig& guest) const;
+    void keep_listed_memory_free();
     Result<void> take_memory_of(std::string_view path);
     Result<void> take_memory_of(const GuestConfig& guest);
     Result<void> take_memory_to_make_guests();
@@ -105,6 +109,7 @@ private:
     StaticVector<FileInMemory, 4 * max_guests> files_; ///< each path once
     PhysicalRange made_;                               ///< what of guests' memory at their start is in no file
     StaticVector<Result<GuestStart>, max_guests> starts_;
+    std::array<bool, max_guests> has_wrong_file_{};
     std::array<u64, max_guests> hashes_{}; ///< GuestInfo::hash
 
     ElfImage elf_;

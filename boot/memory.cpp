@@ -2,6 +2,8 @@
 // Copyright the Bulkhead authors
 #include "boot/memory.hpp"
 
+#include <algorithm>
+
 namespace bulkhead::boot {
 
 namespace {
@@ -49,8 +51,37 @@ Result<std::span<PhysicalRange>> FirmwareMemory::free() {
     return free_memory(*now, free_);
 }
 
-Result<HostPhysical> FirmwareMemory::take(u64 size, u64 alignment, u64 limit) {
+bool FirmwareMemory::is_kept_free(const PhysicalRange& range) const {
+    return std::ranges::any_of(kept_free_, [&](const Located<PhysicalRange>& kept) {
+        return kept.value.start < range.end() && range.start < kept.value.end();
+    });
+}
+
+Result<std::span<const PhysicalRange>> FirmwareMemory::free_for_us() {
     const auto ranges = free();
+    if (!ranges)
+        return std::unexpected(ranges.error());
+    u64 count = ranges->size();
+    for (const Located<PhysicalRange>& kept : kept_free_)
+        count = cut_out(free_, count, kept.value);
+    return free_.first(count);
+}
+
+Result<std::span<PhysicalRange>> FirmwareMemory::free_but(u64 size) {
+    const auto ranges = free_for_us();
+    if (!ranges)
+        return std::unexpected(ranges.error());
+    const auto held_back = choose_block(*ranges, size, page_size, anywhere);
+    if (!held_back)
+        return fail("out of memory: the firmware and the hand-off need, bytes", size);
+    const auto now = free();
+    if (!now)
+        return std::unexpected(now.error());
+    return free_.first(cut_out(free_, now->size(), {*held_back, size}));
+}
+
+Result<HostPhysical> FirmwareMemory::take(u64 size, u64 alignment, u64 limit) {
+    const auto ranges = free_for_us();
     if (!ranges)
         return std::unexpected(ranges.error());
     const auto block = choose_block(*ranges, align_up(size, page_size), alignment, limit);

@@ -8,6 +8,7 @@
 
 #include "boot/firmware.hpp"
 #include "boot/memory_map.hpp"
+#include "config/position.hpp"
 
 namespace bulkhead::boot {
 
@@ -31,6 +32,14 @@ public:
     /// What is free now. Valid until the next call of a function of this class.
     [[nodiscard]] Result<std::span<PhysicalRange>> free();
 
+    /// The same, but for `size` bytes (a multiple of 4 KiB) that are held back, so that nobody is given them.
+    [[nodiscard]] Result<std::span<PhysicalRange>> free_but(u64 size);
+
+    /// From now on take() and free_but() hold back nothing of `ranges`, which must stay as they are.
+    void keep_free(std::span<const Located<PhysicalRange>> ranges) { kept_free_ = ranges; }
+    /// Whether any of `range` is kept free.
+    [[nodiscard]] bool is_kept_free(const PhysicalRange& range) const;
+
     /// A block of at least one byte, `size` rounded up to pages, below `limit`. `alignment` is a power of two, 4 KiB or
     /// more. Not zeroed. At 1 MiB and above.
     [[nodiscard]] Result<HostPhysical> take(u64 size, u64 alignment, u64 limit);
@@ -40,9 +49,13 @@ public:
     [[nodiscard]] Result<void> take_at(HostPhysical address, u64 size);
 
 private:
+    /// What is free and not kept free.
+    [[nodiscard]] Result<std::span<const PhysicalRange>> free_for_us();
+
     const Firmware& firmware_;
     std::span<u8> buffer_;
     std::span<PhysicalRange> free_;
+    std::span<const Located<PhysicalRange>> kept_free_;
     UINTN key_ = 0;
 };
 

@@ -180,15 +180,31 @@ std::optional<HostPhysical> choose_block(std::span<const PhysicalRange> free, u6
     return best;
 }
 
-bool hold_back(std::span<PhysicalRange> free, u64 size) {
-    // The smallest range that will do, and of it the end.
-    const auto block = choose_block(free, size, page_size, physical_limit);
-    if (!block)
-        return false;
-    for (PhysicalRange& range : free)
-        if (range.end() == *block + size)
-            range.size -= size;
-    return true;
+u64 cut_out(std::span<PhysicalRange> storage, u64 count, const PhysicalRange& range) {
+    u64 used = 0;
+    PhysicalRange behind; // of the one range that becomes two
+    for (u64 i = 0; i < count; ++i) {
+        const PhysicalRange old = storage[i];
+        const PhysicalRange front{old.start, std::min(end_of(old), std::max(range.start.value, old.start.value)) -
+                                                 old.start.value};
+        const u64 back = std::max(old.start.value, std::min(end_of(range), end_of(old)));
+        const PhysicalRange rest{{back}, end_of(old) - back};
+        if (range.size == 0 || front.size == old.size || rest.size == old.size) {
+            storage[used++] = old;
+            continue;
+        }
+        if (front.size != 0)
+            storage[used++] = front;
+        if (front.size != 0 && rest.size != 0)
+            behind = rest;
+        else if (rest.size != 0)
+            storage[used++] = rest;
+    }
+    if (behind.size == 0 || used == storage.size())
+        return used;
+    storage[used++] = behind;
+    std::ranges::sort(storage.first(used), {}, &PhysicalRange::start);
+    return used;
 }
 
 } // namespace bulkhead::boot

@@ -34,8 +34,8 @@ struct FirmwareMap {
 [[nodiscard]] std::optional<HostPhysical> choose_block(std::span<const PhysicalRange> free, u64 size, u64 alignment,
                                                        u64 limit);
 
-/// Shortens the smallest range that has `size` bytes (a multiple of 4 KiB) by them, so that nobody is given them.
-/// A range may become empty. False: there is none.
-[[nodiscard]] bool hold_back(std::span<PhysicalRange> free, u64 size);
+/// Takes `range` out of the `count` sorted ranges at the front of `storage` and returns how many there are then, still
+/// sorted. Where a range becomes two and there is no room, the part behind is lost.
+[[nodiscard]] u64 cut_out(std::span<PhysicalRange> storage, u64 count, const PhysicalRange& range);
 
 } // namespace bulkhead::boot

@@ -25,16 +25,12 @@ u64 check_file(std::string_view key, const Located<std::string_view>& path, File
 
 void check_files(const Configuration& configuration, Files& files, Diagnostics& diagnostics) {
     for (const GuestConfig& guest : configuration.guests) {
-        const u64 kernel = check_file("kernel", guest.kernel, files, diagnostics);
-        const u64 initrd = check_file("initrd", guest.initrd, files, diagnostics);
         u64 sum = 0;
-        const auto add = [&](u64 size) { sum += std::min(size, ~sum); };
-        add(kernel);
-        add(initrd);
-        for (const ModuleConfig& module : guest.modules)
-            add(check_file("module", module.file, files, diagnostics));
-        const u64 memory = guest.memory.value;
-        if (guest.memory.given() && sum > memory)
+        for_each_file(guest, [&](const GuestFile& file) {
+            sum += std::min(check_file(file.name, file.path, files, diagnostics), max_guest_memory + 1);
+        });
+        const u64 memory = guest.memory.value; // 0: not known yet
+        if (memory != 0 && sum > memory)
             diagnostics.error(guest.memory.at, "the guest's files have ", Size{sum}, "; ", Size{memory},
                               " of memory cannot hold them");
     }

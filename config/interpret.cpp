@@ -20,6 +20,7 @@ constexpr std::array<std::string_view, Count> names_of(const std::array<Key<Sect
     return names;
 }
 
+constexpr auto root_names = names_of(root_keys);
 constexpr auto hypervisor_names = names_of(hypervisor_keys);
 constexpr auto guest_names = names_of(guest_keys);
 
@@ -27,12 +28,13 @@ bool contains(std::span<const std::string_view> names, std::string_view name) {
     return std::ranges::find(names, name) != names.end();
 }
 
+constexpr bool is_memory(const Key<GuestConfig>& key) { return key.rule.type == ValueType::Memory; }
+
 /// Stands in one table at a time, as the entries do.
 class Interpreter {
 public:
-    Interpreter(std::span<Located<u64>> cpu_numbers, std::span<ModuleConfig> modules, Configuration& configuration,
-                Diagnostics& diagnostics)
-        : cpu_numbers_(cpu_numbers), modules_(modules), configuration_(configuration), diagnostics_(diagnostics) {}
+    Interpreter(const ListStorage& lists, Configuration& configuration, Diagnostics& diagnostics)
+        : lists_(lists), configuration_(configuration), diagnostics_(diagnostics) {}
 
     void take(const toml::Entry& entry);
     void finish_table();
@@ -47,9 +49,9 @@ private:
     void take_key(const toml::Entry& entry, const std::array<Key<Section>, Count>& keys, Section& section);
     template <class Section> void store(const toml::Value& value, const Key<Section>& key, Section& section);
     CpuRequest read_cpu_request(const KeyRule& rule, const toml::Value& value);
+    void refuse_stray_key(const toml::Entry& entry);
 
-    std::span<Located<u64>> cpu_numbers_;
-    std::span<ModuleConfig> modules_;
+    ListStorage lists_;
     Configuration& configuration_;
     Diagnostics& diagnostics_;
     Table table_ = Table::Root;
@@ -65,10 +67,10 @@ void Interpreter::take(const toml::Entry& entry) {
     }
     switch (table_) {
     case Table::Root:
-        diagnostics_.error(entry.at, Quoted{entry.name}, " stands outside of a table; it belongs below ",
-                           contains(hypervisor_names, entry.name) ? "[hypervisor]"
-                           : contains(guest_names, entry.name)    ? "[[guest]]"
-                                                                  : "[hypervisor] or [[guest]]");
+        if (contains(root_names, entry.name))
+            take_key(entry, root_keys, configuration_);
+        else
+            refuse_stray_key(entry);
         break;
     case Table::Hypervisor:
         take_key(entry, hypervisor_keys, configuration_.hypervisor);
@@ -79,6 +81,14 @@ void Interpreter::take(const toml::Entry& entry) {
     case Table::Unknown:
         break;
     }
+}
+
+/// One that stands above all tables, and is not one of root_keys.
+void Interpreter::refuse_stray_key(const toml::Entry& entry) {
+    diagnostics_.error(entry.at, Quoted{entry.name}, " stands outside of a table; it belongs below ",
+                       contains(hypervisor_names, entry.name) ? "[hypervisor]"
+                       : contains(guest_names, entry.name)    ? "[[guest]]"
+                                                              : "[hypervisor] or [[guest]]");
 }
 
 void Interpreter::begin_table(const toml::Entry& entry) {
@@ -122,7 +132,7 @@ void Interpreter::finish_table() {
         return;
     const GuestConfig& guest = configuration_.guests.back();
     for (std::size_t i = 0; i < guest_keys.size(); ++i)
-        if (guest_keys[i].rule.required && (seen_ >> i & 1) == 0)
+        if (guest_keys[i].rule.required && (seen_ >> i & 1) == 0 && !(guest.rest.value && is_memory(guest_keys[i])))
             diagnostics_.error(guest.at, "this guest has no ", Quoted{guest_keys[i].rule.name}, " (",
                                describe(guest_keys[i].rule.type), ")");
 }
@@ -131,6 +141,10 @@ void Interpreter::refuse_key(const toml::Entry& entry, std::span<const std::stri
     const bool guest = table_ == Table::Guest;
     if (contains(guest ? std::span<const std::string_view>(hypervisor_names) : guest_names, entry.name)) {
         diagnostics_.error(entry.at, Quoted{entry.name}, " belongs below ", guest ? "[hypervisor]" : "[[guest]]");
+        return;
+    }
+    if (contains(root_names, entry.name)) {
+        diagnostics_.error(entry.at, Quoted{entry.name}, " belongs above all tables, at the top of the file");
         return;
     }
     if (const std::string_view meant = suggest(entry.name, names); !meant.empty())
@@ -157,10 +171,10 @@ void Interpreter::take_key(const toml::Entry& entry, const std::array<Key<Sectio
 }
 
 CpuRequest Interpreter::read_cpu_request(const KeyRule& rule, const toml::Value& value) {
-    const auto cpus = read_cpus(rule, value, cpu_numbers_, diagnostics_);
+    const auto cpus = read_cpus(rule, value, lists_.cpu_numbers, diagnostics_);
     if (!cpus)
         return {.count = 0, .list = {}, .at = {}};
-    cpu_numbers_ = cpu_numbers_.subspan(cpus->list.size());
+    lists_.cpu_numbers = lists_.cpu_numbers.subspan(cpus->list.size());
     return *cpus;
 }
 
@@ -175,8 +189,6 @@ template <class Section> void Interpreter::store(const toml::Value& value, const
     case ValueType::Number:
     case ValueType::Port:
         return keep(number, read_number(key.rule, value, diagnostics_));
-    case ValueType::Memory:
-        return keep(number, read_memory(key.rule, value, diagnostics_));
     case ValueType::Word:
         return keep(number, read_word(key.rule, value, diagnostics_));
     case ValueType::Flag:
@@ -184,14 +196,27 @@ template <class Section> void Interpreter::store(const toml::Value& value, const
     case ValueType::Name:
     case ValueType::Path:
     case ValueType::Text:
+    case ValueType::Digest:
         return keep(text, read_text(key.rule, value, diagnostics_));
+    case ValueType::Memory:
+        if (const auto memory = read_memory(key.rule, value, lists_.memory_ranges, diagnostics_)) {
+            section.*(*std::get_if<MemoryRequest Section::*>(&key.target)) = *memory;
+            lists_.memory_ranges = lists_.memory_ranges.subspan(memory->ranges.size());
+        }
+        return;
     case ValueType::Cpus:
         section.*(*std::get_if<CpuRequest Section::*>(&key.target)) = read_cpu_request(key.rule, value);
         return;
     case ValueType::Modules:
-        if (const auto modules = read_modules(key.rule, value, modules_, diagnostics_)) {
+        if (const auto modules = read_modules(key.rule, value, lists_.modules, diagnostics_)) {
             section.*(*std::get_if<std::span<const ModuleConfig> Section::*>(&key.target)) = *modules;
-            modules_ = modules_.subspan(modules->size());
+            lists_.modules = lists_.modules.subspan(modules->size());
+        }
+        return;
+    case ValueType::Digests:
+        if (const auto digests = read_digests(key.rule, value, lists_.digests, diagnostics_)) {
+            section.*(*std::get_if<std::span<const Located<std::string_view>> Section::*>(&key.target)) = *digests;
+            lists_.digests = lists_.digests.subspan(digests->size());
         }
         return;
     }
@@ -207,15 +232,27 @@ template <class Section> void complete_console(Section& section) {
         section.console_irq.value = standard_irq(section.console_port.value);
 }
 
+/// What else was found is about keys of another version, and would only hide this.
+void refuse_schema(const Located<u64>& schema, Diagnostics& diagnostics) {
+    diagnostics.clear();
+    diagnostics.error(schema.at, "this file is written for version ", schema.value,
+                      " of the keys, and this program knows version ", schema_version,
+                      schema.value > schema_version
+                          ? ": use a newer Bulkhead, or write the file for this one (its docs/configuration.md)"
+                          : ": bring the file up to it, as docs/configuration.md says");
+}
+
 } // namespace
 
-void interpret(std::span<const toml::Entry> entries, std::span<Located<u64>> cpu_numbers,
-               std::span<ModuleConfig> modules, Configuration& configuration, Diagnostics& diagnostics) {
+void interpret(std::span<const toml::Entry> entries, const ListStorage& lists, Configuration& configuration,
+               Diagnostics& diagnostics) {
     configuration = {};
-    Interpreter interpreter(cpu_numbers, modules, configuration, diagnostics);
+    Interpreter interpreter(lists, configuration, diagnostics);
     for (const toml::Entry& entry : entries)
         interpreter.take(entry);
     interpreter.finish_table();
+    if (configuration.schema.value != schema_version)
+        return refuse_schema(configuration.schema, diagnostics);
     complete_console(configuration.hypervisor);
     for (GuestConfig& guest : configuration.guests)
         complete_console(guest);

@@ -13,7 +13,8 @@ bool load_configuration(std::string_view text, Files& files, const Machine* mach
     diagnostics.clear();
     loaded.plan = {};
     const auto entries = toml::parse(text, {storage.entries, storage.elements, storage.strings}, diagnostics);
-    interpret(entries, storage.cpu_numbers, storage.modules, loaded.configuration, diagnostics);
+    interpret(entries, {storage.cpu_numbers, storage.memory_ranges, storage.modules, storage.digests},
+              loaded.configuration, diagnostics);
     validate(loaded.configuration, diagnostics);
     check_files(loaded.configuration, files, diagnostics);
     if (machine)

@@ -24,7 +24,9 @@ struct ConfigurationStorage {
     std::array<toml::Entry, 1024> entries{};
     std::array<toml::Scalar, max_cpus> elements{};
     std::array<Located<u64>, max_cpus> cpu_numbers{};
+    std::array<Located<PhysicalRange>, max_cpus> memory_ranges{};
     std::array<ModuleConfig, 2 * max_guests> modules{};
+    std::array<Located<std::string_view>, max_cpus> digests{};
     std::array<char, max_configuration_size> strings{};
     PlacementStorage placement;
 };

@@ -4,151 +4,156 @@
 
 #include <algorithm>
 
+#include "config/cpu_table.hpp"
+
 namespace bulkhead {
 namespace {
-
-using Cpu = PlacementStorage::Cpu;
 
 /// An NMI can be routed to these only: the IOAPIC's destination has 8 bits, and 255 is all CPUs (82093AA 3.2.4).
 constexpr u32 apic_id_limit = 255;
 
-/// Who has which CPU. A CPU that nobody has can be given to a guest only if nobody else has a sibling.
-class CpuTable {
+/// Bytes of free memory that are near to a node's CPUs.
+u64 memory_of(u32 node, const Machine& machine) {
+    u64 sum = 0;
+    for (const NodeMemory& memory : machine.nodes) {
+        for (const PhysicalRange& range : machine.free_memory) {
+            const HostPhysical start = std::max(memory.range.start, range.start);
+            const HostPhysical end = std::min(memory.range.end(), range.end());
+            sum += memory.node == node && end > start ? end - start : 0;
+        }
+    }
+    return sum;
+}
+
+/// The guests that ask for a number of CPUs.
+class CountPlacement {
 public:
-    explicit CpuTable(std::span<Cpu> cpus) : cpus_(cpus) {}
+    CountPlacement(const Configuration& configuration, const Machine& machine, CpuTable& table,
+                   const CpuReserve& reserve, Diagnostics* diagnostics)
+        : configuration_(configuration), machine_(machine), table_(table), reserve_(reserve),
+          diagnostics_(diagnostics) {}
 
-    void build(std::span<const CpuInfo> machine) {
-        std::ranges::fill(cpus_, Cpu{});
-        for (u16 i = 0; i < cpus_.size(); ++i) {
-            u16 core = 0;
-            while (machine[core].core != machine[i].core)
-                ++core;
-            cpus_[i].core = core;
-            ++cpus_[core].threads;
-        }
+    /// Those first that have more to ask for. True when all have theirs.
+    bool place() {
+        const std::span<const GuestConfig> guests = configuration_.guests.span();
+        bool complete = true;
+        for (const bool share_cache : {true, false})
+            for (u16 i = 0; i < guests.size(); ++i)
+                if (guests[i].cpus_share_cache.value == share_cache && !guests[i].rest.value &&
+                    guests[i].cpus.list.empty() && guests[i].cpus.count != 0)
+                    complete = place_guest(i) && complete;
+        return complete;
     }
-
-    [[nodiscard]] std::size_t size() const { return cpus_.size(); }
-    [[nodiscard]] u16 owner(std::size_t cpu) const { return cpus_[cpu].owner; }
-    [[nodiscard]] bool same_core(std::size_t a, std::size_t b) const { return cpus_[a].core == cpus_[b].core; }
-    void give(std::size_t cpu, u16 owner) {
-        cpus_[cpu].owner = owner;
-        ++cpus_[cpus_[cpu].core].taken;
-    }
-
-    void take_back(u16 owner) {
-        for (Cpu& cpu : cpus_) {
-            if (cpu.owner != owner)
-                continue;
-            cpu.owner = 0;
-            --cpus_[cpu.core].taken;
-        }
-    }
-
-    /// The lowest CPU of the same core that a guest other than `owner` has; size() where there is none.
-    [[nodiscard]] std::size_t foreign_sibling(std::size_t cpu, u16 owner) const {
-        std::size_t other = 0;
-        while (other < size() && (!same_core(other, cpu) || cpus_[other].owner == 0 || cpus_[other].owner == owner))
-            ++other;
-        return other;
-    }
-    /// How many threads the core has that is named by its lowest CPU; 0 where `cpu` is not the lowest, or somebody is
-    /// on that core.
-    [[nodiscard]] u64 free_threads(std::size_t cpu) const { return cpus_[cpu].taken != 0 ? 0 : cpus_[cpu].threads; }
 
 private:
-    std::span<Cpu> cpus_;
-};
-
-/// CPUs whose cores are given away last.
-struct Reserve {
-    u64 service_cpu;
-    bool closed; ///< not at all, this time
-
-    [[nodiscard]] bool has(const CpuTable& table, std::size_t cpu) const {
-        return table.same_core(cpu, 0) || (service_cpu < table.size() && table.same_core(cpu, service_cpu));
-    }
-    /// Of one core's threads: which goes last.
-    [[nodiscard]] bool is(std::size_t cpu) const { return cpu == 0 || cpu == service_cpu; }
-};
-
-/// The core to take for a guest that needs `wanted` more CPUs: the largest that it fills, else the smallest, so that
-/// few threads are wasted; the reserve last among equals. size() where none is free.
-std::size_t choose_core(const CpuTable& table, u64 wanted, const Reserve& reserve) {
-    struct Rank {
-        bool wastes;
-        u64 waste_or_rest;
-        bool reserved;
-        auto operator<=>(const Rank&) const = default;
-    };
-    std::size_t best = table.size();
-    Rank best_rank{};
-    for (std::size_t cpu = 0; cpu < table.size(); ++cpu) {
-        const u64 threads = table.free_threads(cpu);
-        const bool reserved = reserve.has(table, cpu);
-        if (threads == 0 || (reserved && reserve.closed))
-            continue;
-        const bool wastes = threads > wanted;
-        const Rank rank{wastes, wastes ? threads - wanted : wanted - threads, reserved};
-        if (best == table.size() || rank < best_rank) {
-            best = cpu;
-            best_rank = rank;
+    bool place_guest(u16 index) {
+        const GuestConfig& guest = configuration_.guests[index];
+        const bool share = guest.cpus_share_cache.value;
+        CpuSearch search{.wanted = guest.cpus.count,
+                         .owner = static_cast<u16>(index + 1),
+                         .reserve = reserve_,
+                         .domain = {},
+                         .splits_cores = false};
+        for (const bool split : {false, true}) {
+            if (split && !configuration_.hypervisor.allow_split_cores.value)
+                break;
+            search.splits_cores = split;
+            search.domain = choose_domain(share ? &CpuInfo::cache : &CpuInfo::node, guest, search);
+            if (take_cpus(table_, search))
+                return true;
+            search.domain = {};
+            if (!share && take_cpus(table_, search))
+                return true;
         }
+        if (diagnostics_)
+            report(guest, search);
+        return false;
     }
-    return best;
-}
 
-/// Gives up to `wanted` threads of a core; returns how many.
-u64 take_core(CpuTable& table, std::size_t core, u64 wanted, u16 owner, const Reserve& reserve) {
-    u64 taken = 0;
-    for (const bool reserved : {false, true}) {
-        for (std::size_t cpu = core; cpu < table.size() && taken < wanted; ++cpu) {
-            if (!table.same_core(cpu, core) || reserve.is(cpu) != reserved)
+    /// Of the parts of the machine that have enough CPUs: one that has enough memory, then the smallest, then the one
+    /// with the lowest CPU. The whole machine where there is none.
+    CpuDomain choose_domain(u32 CpuInfo::* member, const GuestConfig& guest, CpuSearch search) {
+        struct Rank {
+            bool lacks_memory;
+            u64 free;
+            auto operator<=>(const Rank&) const = default;
+        };
+        CpuDomain best;
+        Rank best_rank{};
+        for (std::size_t cpu = 0; cpu < table_.size(); ++cpu) {
+            search.domain = {member, table_.info(cpu).*member};
+            if (!is_first(cpu, search.domain))
                 continue;
-            table.give(cpu, owner);
-            ++taken;
+            const u64 free = count_free(table_, search);
+            const Rank rank{memory_of(table_.info(cpu).node, machine_) < guest.memory.value, free};
+            if (free >= search.wanted && (best.member == nullptr || rank < best_rank)) {
+                best = search.domain;
+                best_rank = rank;
+            }
         }
+        // Nothing fits: no CPU at all is in such a part, if a cache must be shared.
+        return best.member == nullptr && member == &CpuInfo::cache ? CpuDomain{member, ~0u} : best;
     }
-    return taken;
+
+    [[nodiscard]] bool is_first(std::size_t cpu, const CpuDomain& domain) const {
+        for (std::size_t other = 0; other < cpu; ++other)
+            if (domain.has(table_.info(other)))
+                return false;
+        return true;
+    }
+
+    void report(const GuestConfig& guest, CpuSearch search) {
+        const Position at = guest.cpus.at.line != 0 ? guest.cpus.at : guest.at;
+        const std::string_view one_or_more = guest.cpus.count == 1 ? " CPU" : " CPUs";
+        const std::string_view rule = search.splits_cores ? "" : " (no two guests get threads of one core)";
+        search.domain = {};
+        u64 there = count_free(table_, search);
+        if (!guest.cpus_share_cache.value)
+            return diagnostics_->error(at, "this guest wants ", guest.cpus.count, one_or_more, "; ", there,
+                                       there == 1 ? " is" : " are", " left for it of the ", u64{table_.size()},
+                                       " of this machine", rule);
+        there = 0;
+        for (std::size_t cpu = 0; cpu < table_.size(); ++cpu) {
+            search.domain = {&CpuInfo::cache, table_.info(cpu).cache};
+            there = std::max(there, count_free(table_, search));
+        }
+        diagnostics_->error(at, "this guest wants ", guest.cpus.count, one_or_more,
+                            " that share a cache ('cpus-share-cache'); at most ", there, there == 1 ? " is" : " are",
+                            " left in one", rule);
+    }
+
+    const Configuration& configuration_;
+    const Machine& machine_;
+    CpuTable& table_;
+    CpuReserve reserve_;
+    Diagnostics* diagnostics_;
+};
+
+void check_shared_cache(const GuestConfig& guest, const CpuTable& table, Diagnostics& diagnostics) {
+    if (!guest.cpus_share_cache.value)
+        return;
+    const u64 first = guest.cpus.list.front().value;
+    for (const Located<u64>& cpu : guest.cpus.list)
+        if (cpu.value < table.size() && first < table.size() && table.info(cpu.value).cache != table.info(first).cache)
+            return diagnostics.error(cpu.at, "CPU ", cpu.value, " does not share a cache with CPU ", first,
+                                     ", as 'cpus-share-cache' in line ", guest.cpus_share_cache.at.line, " wants");
 }
 
-/// Gives `wanted` CPUs or none. Returns how many there were.
-u64 take_cpus(CpuTable& table, u64 wanted, u16 owner, const Reserve& reserve) {
-    u64 taken = 0;
-    while (taken < wanted) {
-        const std::size_t core = choose_core(table, wanted - taken, reserve);
-        if (core == table.size())
-            break;
-        taken += take_core(table, core, wanted - taken, owner, reserve);
-    }
-    if (taken < wanted)
-        table.take_back(owner);
-    return taken;
+/// Where a guest's list has a CPU whose sibling another guest listed.
+void report_split(std::span<const GuestConfig> guests, u16 index, const Located<u64>& cpu, std::size_t sibling,
+                  const CpuTable& table, Diagnostics& diagnostics) {
+    const GuestConfig& neighbour = guests[table.owner(sibling) - 1u];
+    diagnostics.error(cpu.at, "CPU ", cpu.value, " of the guest ", Quoted{shown_name(guests[index])},
+                      " is a sibling thread of CPU ", u64{sibling}, ", which the guest ", Quoted{shown_name(neighbour)},
+                      " has (line ", neighbour.cpus.at.line,
+                      "); two guests share a core only with 'allow-split-cores = true' below [hypervisor]");
 }
 
-/// The guests that ask for a number of CPUs. True when all have theirs.
-bool place_counts(std::span<const GuestConfig> guests, CpuTable& table, const Reserve& reserve,
-                  Diagnostics* diagnostics) {
-    bool complete = true;
-    for (u16 i = 0; i < guests.size(); ++i) {
-        const CpuRequest& request = guests[i].cpus;
-        if (!request.list.empty() || request.count == 0)
-            continue;
-        const u64 there = take_cpus(table, request.count, static_cast<u16>(i + 1), reserve);
-        if (there == request.count)
-            continue;
-        complete = false;
-        if (diagnostics)
-            diagnostics->error(request.at.line != 0 ? request.at : guests[i].at, "this guest wants ", request.count,
-                               request.count == 1 ? " CPU; " : " CPUs; ", there, there == 1 ? " is" : " are",
-                               " left for it of the ", u64{table.size()},
-                               " of this machine (no two guests get threads of one core)");
-    }
-    return complete;
-}
-
-void place_list(std::span<const GuestConfig> guests, u16 index, CpuTable& table, Diagnostics& diagnostics) {
+void place_list(const Configuration& configuration, u16 index, CpuTable& table, Diagnostics& diagnostics) {
+    const std::span<const GuestConfig> guests = configuration.guests.span();
     const u16 owner = static_cast<u16>(index + 1);
+    if (guests[index].cpus.list.empty() || guests[index].rest.value)
+        return;
     for (const Located<u64>& cpu : guests[index].cpus.list) {
         if (cpu.value >= table.size()) {
             diagnostics.error(cpu.at, "there is no CPU ", cpu.value, "; this machine has the CPUs 0 to ",
@@ -157,14 +162,29 @@ void place_list(std::span<const GuestConfig> guests, u16 index, CpuTable& table,
         }
         if (table.owner(cpu.value) != 0)
             continue; // given twice in the file: validate() reports that
-        if (const std::size_t other = table.foreign_sibling(cpu.value, owner); other != table.size()) {
-            const GuestConfig& neighbour = guests[table.owner(other) - 1u];
-            diagnostics.error(cpu.at, "CPU ", cpu.value, " is a sibling thread of CPU ", u64{other},
-                              ", which the guest ", Quoted{shown_name(neighbour)}, " has (line ",
-                              neighbour.cpus.at.line, "); no two guests can share a core");
+        const std::size_t other = table.foreign_sibling(cpu.value, owner);
+        if (other != table.size() && !configuration.hypervisor.allow_split_cores.value)
+            report_split(guests, index, cpu, other, table, diagnostics);
+        else
+            table.give(cpu.value, owner);
+    }
+    check_shared_cache(guests[index], table, diagnostics);
+}
+
+/// What nobody has, of cores on which nobody else is.
+void place_rest(const Configuration& configuration, CpuTable& table, Diagnostics& diagnostics) {
+    for (u16 i = 0; i < configuration.guests.size(); ++i) {
+        const GuestConfig& guest = configuration.guests[i];
+        if (!guest.rest.value)
             continue;
-        }
-        table.give(cpu.value, owner);
+        CpuSearch search{.wanted = 0,
+                         .owner = static_cast<u16>(i + 1),
+                         .reserve = {},
+                         .domain = {},
+                         .splits_cores = configuration.hypervisor.allow_split_cores.value};
+        search.wanted = count_free(table, search);
+        if (search.wanted == 0 || !take_cpus(table, search))
+            diagnostics.error(guest.rest.at, "no core is left for this guest: the others have threads of all cores");
     }
 }
 
@@ -214,19 +234,20 @@ void place_cpus(const Configuration& configuration, const Machine& machine, Plac
     const Located<u64>& service = configuration.hypervisor.service_cpu;
     if (cpus.empty())
         return diagnostics.error({}, "the firmware reports no CPU");
-    CpuTable table(std::span(storage.cpus).first(cpus.size()));
-    table.build(cpus);
+    CpuTable table(std::span(storage.cpus).first(cpus.size()), cpus);
+    table.build();
     check_service_cpu(service, cpus, diagnostics);
     for (u16 i = 0; i < guests.size(); ++i)
-        place_list(guests, i, table, diagnostics);
+        place_list(configuration, i, table, diagnostics);
 
     storage.attempt = storage.cpus;
-    Reserve reserve{.service_cpu = service.given() ? service.value : 0, .closed = true};
-    if (!place_counts(guests, table, reserve, nullptr)) {
+    CpuReserve reserve{.service_cpu = service.given() ? service.value : 0, .closed = true};
+    if (!CountPlacement(configuration, machine, table, reserve, nullptr).place()) {
         storage.cpus = storage.attempt;
         reserve.closed = false;
-        place_counts(guests, table, reserve, &diagnostics);
+        CountPlacement(configuration, machine, table, reserve, &diagnostics).place();
     }
+    place_rest(configuration, table, diagnostics);
     plan.service_cpu = choose_service_cpu(service, table, cpus);
     collect(guests, table, storage.assigned, plan);
 }

@@ -40,6 +40,8 @@ struct Machine {
 struct GuestPlan {
     std::span<const u32> cpus;           ///< CPU numbers; the n-th is vCPU n
     std::span<const MemoryChunk> memory; ///< in ascending order of the guest's addresses
+    bool several_nodes = false;          ///< its CPUs are of more than one node, of a machine that has several
+    u64 far_memory = 0;                  ///< bytes of its memory that are not near to its first CPU
 };
 
 struct Plan {
@@ -61,6 +63,10 @@ struct PlacementStorage {
     std::array<PhysicalRange, 1024> free{};
     std::array<MemoryChunk, 1024> chunks{};
 };
+
+/// Bytes that `configuration`'s guests can get at most on a machine that has `free` bytes for them; never more than
+/// that. What the hypervisor needs for its tables is found with it, before placement.
+[[nodiscard]] u64 most_guest_memory(const Configuration& configuration, u64 free);
 
 /// Decides. Whatever cannot be had is reported at the line of the guest that wants it; the plan is to be used only
 /// where nothing was reported. Requests that were refused by earlier checks are left out.

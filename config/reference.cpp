@@ -17,7 +17,7 @@ void write_range(Text& out, const KeyRule& rule) {
         out << ", " << Hex{rule.minimum} << " to " << Hex{rule.maximum};
         return;
     case ValueType::Memory:
-        out << ", " << Size{rule.minimum} << " to " << Size{rule.maximum};
+        out << "; " << Size{rule.minimum} << " to " << Size{rule.maximum};
         return;
     case ValueType::Name:
     case ValueType::Path:
@@ -34,6 +34,8 @@ void write_range(Text& out, const KeyRule& rule) {
         return;
     case ValueType::Flag:
     case ValueType::Cpus:
+    case ValueType::Digest:
+    case ValueType::Digests:
         return;
     }
 }
@@ -52,7 +54,9 @@ void write_key(Text& out, const KeyRule& rule) {
 }
 
 template <class Keys> void write_table(Text& out, std::string_view title, const Keys& keys) {
-    out << "### `" << title << "`\n\n| Key | Value | Default | Meaning |\n| --- | --- | --- | --- |\n";
+    const bool table = title.starts_with('[');
+    out << "### " << (table ? "`" : "") << title << (table ? "`" : "")
+        << "\n\n| Key | Value | Default | Meaning |\n| --- | --- | --- | --- |\n";
     for (const auto& key : keys)
         write_key(out, key.rule);
 }
@@ -60,6 +64,8 @@ template <class Keys> void write_table(Text& out, std::string_view title, const 
 } // namespace
 
 void write_reference(Text& out) {
+    write_table(out, "Above all tables", root_keys);
+    out << '\n';
     write_table(out, "[hypervisor]", hypervisor_keys);
     out << '\n';
     write_table(out, "[[guest]]", guest_keys);

@@ -16,20 +16,22 @@
 
 namespace bulkhead {
 
-enum class ValueType : u8 { Number, Port, Flag, Name, Memory, Path, Text, Cpus, Word, Modules };
+enum class ValueType : u8 { Number, Port, Flag, Name, Memory, Path, Text, Cpus, Word, Modules, Digest, Digests };
 
 /// How a value of a type is described to a person, in ValueType's order.
-inline constexpr std::array<std::string_view, 10> value_descriptions{
+inline constexpr std::array<std::string_view, 12> value_descriptions{
     "a whole number",
     "an I/O port such as 0x3f8",
     "true or false",
     "a name in quotes",
-    "a size such as \"512 MiB\"",
+    "a size such as \"512 MiB\", a share such as \"50%\", or a list of ranges such as [\"1 GiB at 0x100000000\"]",
     "a path in quotes",
     "a text in quotes",
     "a number of CPUs, or a list of CPU numbers such as [2, 3]",
     "a word in quotes:", // KeyRule::words
     "a list of files such as [\"one\", \"two with words\"]",
+    "a SHA-256 in quotes, 64 hexadecimal digits",
+    "a list of SHA-256 in quotes, of 64 hexadecimal digits each",
 };
 
 constexpr std::string_view describe(ValueType type) { return value_descriptions[static_cast<std::size_t>(type)]; }
@@ -53,13 +55,26 @@ inline constexpr std::string_view kernel_format_words[] = {"auto", "bzimage", "p
 
 template <class Section>
 using Target = std::variant<Located<u64> Section::*, Located<bool> Section::*, Located<std::string_view> Section::*,
-                            CpuRequest Section::*, std::span<const ModuleConfig> Section::*>;
+                            CpuRequest Section::*, std::span<const ModuleConfig> Section::*, MemoryRequest Section::*,
+                            std::span<const Located<std::string_view>> Section::*>;
 
 /// A key, and where its value is kept.
 template <class Section> struct Key {
     KeyRule rule;
     Target<Section> target;
 };
+
+/// Above all tables.
+inline constexpr auto root_keys = std::to_array<Key<Configuration>>({
+    {{.name = "schema",
+      .type = ValueType::Number,
+      .minimum = 1,
+      .maximum = 1'000'000,
+      .standard = "1",
+      .help = "The version of these keys that the file is written for. A program that knows another one refuses the "
+              "file, and says so."},
+     &Configuration::schema},
+});
 
 inline constexpr auto hypervisor_keys = std::to_array<Key<HypervisorConfig>>({
     {{.name = "console-port",
@@ -124,6 +139,12 @@ inline constexpr auto hypervisor_keys = std::to_array<Key<HypervisorConfig>>({
               "printed, and again at the next boot.",
       .words = on_panic_words},
      &HypervisorConfig::on_panic},
+    {{.name = "allow-split-cores",
+      .type = ValueType::Flag,
+      .standard = "false",
+      .help = "Whether two guests may have sibling threads of one core, which share its caches and execution units: "
+              "each can slow the other, and learn from it."},
+     &HypervisorConfig::allow_split_cores},
 });
 
 inline constexpr auto guest_keys = std::to_array<Key<GuestConfig>>({
@@ -143,14 +164,27 @@ inline constexpr auto guest_keys = std::to_array<Key<GuestConfig>>({
       .help = "How many CPUs the guest gets, or a list of their numbers, as printed at boot. The n-th of a list is the "
               "guest's CPU n."},
      &GuestConfig::cpus},
+    {{.name = "cpus-share-cache",
+      .type = ValueType::Flag,
+      .standard = "false",
+      .help = "Whether all of the guest's CPUs must share one last level of cache."},
+     &GuestConfig::cpus_share_cache},
     {{.name = "memory",
       .type = ValueType::Memory,
       .required = true,
       .minimum = 2 * MiB,
-      .maximum = 511 * GiB, // with the hole below 4 GiB, what the hypervisor maps of a guest: 512 GiB
+      .maximum = max_guest_memory,
       .standard = {},
-      .help = "How much memory the guest gets: a size in KiB, MiB or GiB, or a number of bytes; a multiple of 2 MiB."},
+      .help = "How much memory the guest gets: a size in KiB, MiB or GiB, or a number of bytes; a multiple of 2 MiB. A "
+              "share is of all memory that the machine has for guests. Ranges are the machine's own addresses, "
+              "multiples of 2 MiB. Not with `rest`."},
      &GuestConfig::memory},
+    {{.name = "rest",
+      .type = ValueType::Flag,
+      .standard = "false",
+      .help = "Whether the guest gets every core and all memory that the other guests do not claim. One guest at most; "
+              "it has no `cpus`, `cpus-share-cache` and `memory`."},
+     &GuestConfig::rest},
     {{.name = "kernel",
       .type = ValueType::Path,
       .required = true,
@@ -166,6 +200,12 @@ inline constexpr auto guest_keys = std::to_array<Key<GuestConfig>>({
               "note, and one with a multiboot header, in this order; \"flat\" has to be said.",
       .words = kernel_format_words},
      &GuestConfig::kernel_format},
+    {{.name = "kernel-sha256",
+      .type = ValueType::Digest,
+      .standard = {},
+      .help = "SHA-256 that the kernel's file must have, as sha256sum prints it. With another one the guest does not "
+              "start."},
+     &GuestConfig::kernel_sha256},
     {{.name = "initrd",
       .type = ValueType::Path,
       .minimum = 1,
@@ -173,6 +213,11 @@ inline constexpr auto guest_keys = std::to_array<Key<GuestConfig>>({
       .standard = {},
       .help = "File of the initial RAM disk, relative to the configuration's folder."},
      &GuestConfig::initrd},
+    {{.name = "initrd-sha256",
+      .type = ValueType::Digest,
+      .standard = {},
+      .help = "The same for the initial RAM disk's file."},
+     &GuestConfig::initrd_sha256},
     {{.name = "modules",
       .type = ValueType::Modules,
       .maximum = max_modules,
@@ -180,6 +225,12 @@ inline constexpr auto guest_keys = std::to_array<Key<GuestConfig>>({
       .help = "Files that are loaded with a kernel that is no bzImage, after the initrd if there is one: each a path "
               "and, after a space, words for the kernel."},
      &GuestConfig::modules},
+    {{.name = "modules-sha256",
+      .type = ValueType::Digests,
+      .maximum = max_modules,
+      .standard = {},
+      .help = "The same for the modules: one for each of them."},
+     &GuestConfig::modules_sha256},
     {{.name = "cmdline",
       .type = ValueType::Text,
       .maximum = max_cmdline,
@@ -247,7 +298,6 @@ consteval bool fits(ValueType type, std::size_t index) {
     switch (type) {
     case ValueType::Number:
     case ValueType::Port:
-    case ValueType::Memory:
     case ValueType::Word:
         return index == 0;
     case ValueType::Flag:
@@ -255,15 +305,21 @@ consteval bool fits(ValueType type, std::size_t index) {
     case ValueType::Name:
     case ValueType::Path:
     case ValueType::Text:
+    case ValueType::Digest:
         return index == 2;
     case ValueType::Cpus:
         return index == 3;
     case ValueType::Modules:
         return index == 4;
+    case ValueType::Memory:
+        return index == 5;
+    case ValueType::Digests:
+        return index == 6;
     }
     return false;
 }
 
+static_assert(std::ranges::all_of(root_keys, [](auto& key) { return fits(key.rule.type, key.target.index()); }));
 static_assert(std::ranges::all_of(hypervisor_keys, [](auto& key) { return fits(key.rule.type, key.target.index()); }));
 static_assert(std::ranges::all_of(guest_keys, [](auto& key) { return fits(key.rule.type, key.target.index()); }));
 

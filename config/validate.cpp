@@ -108,6 +108,7 @@ void validate(const Configuration& configuration, Diagnostics& diagnostics) {
         check_console(configuration, i, diagnostics);
         check_console_irq(configuration, i, diagnostics);
     }
+    validate_claims(configuration, diagnostics);
     if (guests.empty() && diagnostics.empty())
         diagnostics.error({}, "there is no guest: write [[guest]], and below it at least name, memory and kernel");
     // 16550: the speed is 115200 divided by a whole number.

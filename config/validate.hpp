@@ -11,4 +11,7 @@ namespace bulkhead {
 /// Reports the later one of two, and names the line of the first.
 void validate(const Configuration& configuration, Diagnostics& diagnostics);
 
+/// The part of it that is about claims to cores, memory and files: config/validate_claims.cpp.
+void validate_claims(const Configuration& configuration, Diagnostics& diagnostics);
+
 } // namespace bulkhead

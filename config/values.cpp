@@ -27,11 +27,6 @@ std::string_view name_of(toml::ValueKind kind) {
     return "nothing";
 }
 
-std::nullopt_t refuse_type(const KeyRule& rule, const toml::Scalar& value, Diagnostics& diagnostics) {
-    diagnostics.error(value.at, Quoted{rule.name}, " is ", describe(rule.type), ", not ", name_of(value.kind));
-    return std::nullopt;
-}
-
 template <class Show>
 std::optional<u64> in_range(const KeyRule& rule, const toml::Scalar& value, Show show, Diagnostics& diagnostics) {
     const u64 number = static_cast<u64>(value.integer);
@@ -39,59 +34,6 @@ std::optional<u64> in_range(const KeyRule& rule, const toml::Scalar& value, Show
         return number;
     diagnostics.error(value.at, Quoted{rule.name}, " must be ", show(rule.minimum), " to ", show(rule.maximum),
                       ", not ", value.integer < 0 ? "-" : "", show(value.integer < 0 ? 0 - number : number));
-    return {};
-}
-
-struct Unit {
-    std::string_view name;
-    u64 bytes;
-};
-constexpr Unit units[] = {{"KiB", KiB}, {"MiB", MiB}, {"GiB", GiB}};
-
-/// Units that people write and that are not clear, or not ours.
-struct OtherUnit {
-    std::string_view name;
-    std::string_view instead;
-};
-constexpr OtherUnit other_units[] = {{"K", "KiB"},   {"k", "KiB"},   {"KB", "KiB"},  {"kB", "KiB"}, {"kb", "KiB"},
-                                     {"kib", "KiB"}, {"M", "MiB"},   {"m", "MiB"},   {"MB", "MiB"}, {"Mb", "MiB"},
-                                     {"mb", "MiB"},  {"mib", "MiB"}, {"G", "GiB"},   {"g", "GiB"},  {"GB", "GiB"},
-                                     {"Gb", "GiB"},  {"gb", "GiB"},  {"gib", "GiB"}, {"TB", "GiB"}, {"TiB", "GiB"},
-                                     {"T", "GiB"},   {"tb", "GiB"}};
-
-/// "512 MiB": digits, at most one blank, a unit.
-std::optional<u64> parse_size(const KeyRule& rule, const toml::Scalar& value, Diagnostics& diagnostics) {
-    std::string_view unit = value.string;
-    constexpr u64 largest = std::numeric_limits<u64>::max();
-    u64 number = 0;
-    bool fits = true;
-    while (!unit.empty() && unit.front() >= '0' && unit.front() <= '9') {
-        const u64 digit = static_cast<u64>(unit.front() - '0');
-        fits = fits && number <= (largest - digit) / 10;
-        number = number * 10 + digit;
-        unit.remove_prefix(1);
-    }
-    const bool digits = unit.size() < value.string.size();
-    if (unit.starts_with(' '))
-        unit.remove_prefix(1);
-    for (const Unit& known : units) {
-        if (!digits || unit != known.name)
-            continue;
-        if (fits && number <= largest / known.bytes)
-            return number * known.bytes;
-        diagnostics.error(value.at, Quoted{value.string}, " is more than ", Size{rule.maximum},
-                          ", the most there is for ", Quoted{rule.name});
-        return {};
-    }
-    for (const OtherUnit& other : other_units) {
-        if (digits && unit == other.name) {
-            diagnostics.error(value.at, "there is no unit ", Quoted{unit}, " here; write ", other.instead,
-                              " (units are KiB, MiB and GiB, 1024 times each other)");
-            return {};
-        }
-    }
-    diagnostics.error(value.at, Quoted{rule.name}, " is a whole number and KiB, MiB or GiB, such as \"512 MiB\", not ",
-                      Quoted{value.string});
     return {};
 }
 
@@ -122,7 +64,29 @@ std::string_view part_fault(std::string_view part) {
     return {};
 }
 
+std::string_view digest_fault(std::string_view text) {
+    const auto digit = [](char c) {
+        return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+    };
+    if (text.size() != 64 || !std::ranges::all_of(text, digit))
+        return "a SHA-256 has 64 hexadecimal digits, as sha256sum prints them";
+    return {};
+}
+
+/// Empty where the text is right for its type.
+std::string_view fault_of(ValueType type, std::string_view text) {
+    return type == ValueType::Name     ? name_fault(text)
+           : type == ValueType::Path   ? path_fault(text)
+           : type == ValueType::Digest ? digest_fault(text)
+                                       : text_fault(text);
+}
+
 } // namespace
+
+std::nullopt_t refuse_type(const KeyRule& rule, const toml::Scalar& value, Diagnostics& diagnostics) {
+    diagnostics.error(value.at, Quoted{rule.name}, " is ", describe(rule.type), ", not ", name_of(value.kind));
+    return std::nullopt;
+}
 
 std::string_view path_fault(std::string_view path) {
     const auto separator = [](char c) { return c == '/' || c == '\\'; };
@@ -184,43 +148,16 @@ std::optional<std::string_view> read_text(const KeyRule& rule, const toml::Scala
         diagnostics.error(value.at, Quoted{rule.name}, " is empty");
         return {};
     }
-    if (text.size() > rule.maximum) {
+    if (text.size() > rule.maximum && rule.type != ValueType::Digest) {
         diagnostics.error(value.at, Quoted{rule.name}, " has ", text.size(), " bytes; at most ", rule.maximum,
                           " are possible");
         return {};
     }
-    const std::string_view fault = rule.type == ValueType::Name   ? name_fault(text)
-                                   : rule.type == ValueType::Path ? path_fault(text)
-                                                                  : text_fault(text);
+    const std::string_view fault = fault_of(rule.type, text);
     if (fault.empty())
         return text;
     diagnostics.error(value.at, Quoted{rule.name}, " cannot be ", Quoted{text}, ": ", fault);
     return {};
-}
-
-std::optional<u64> read_memory(const KeyRule& rule, const toml::Scalar& value, Diagnostics& diagnostics) {
-    std::optional<u64> bytes;
-    if (value.kind == toml::ValueKind::String)
-        bytes = parse_size(rule, value, diagnostics);
-    else if (value.kind != toml::ValueKind::Integer)
-        return refuse_type(rule, value, diagnostics);
-    else if (value.integer < 0)
-        return in_range(rule, value, [](u64 number) { return number; }, diagnostics);
-    else
-        bytes = static_cast<u64>(value.integer);
-    if (!bytes)
-        return {};
-    if (*bytes < rule.minimum || *bytes > rule.maximum) {
-        diagnostics.error(value.at, Quoted{rule.name}, " must be ", Size{rule.minimum}, " to ", Size{rule.maximum},
-                          ", not ", Size{*bytes});
-        return {};
-    }
-    if (*bytes % large_page_size != 0) {
-        diagnostics.error(value.at, Quoted{rule.name}, " must be a multiple of 2 MiB; near ", Size{*bytes}, " is ",
-                          Size{align_up(*bytes, large_page_size)});
-        return {};
-    }
-    return bytes;
 }
 
 std::optional<CpuRequest> read_cpus(const KeyRule& rule, const toml::Value& value, std::span<Located<u64>> storage,
@@ -276,6 +213,24 @@ std::optional<std::span<const ModuleConfig>> read_modules(const KeyRule& rule, c
         right &= file.has_value();
         if (file)
             storage[i] = {.file = {*file, element.at}, .text = *text};
+    }
+    if (!right)
+        return {};
+    return storage.first(value.elements.size());
+}
+
+std::optional<std::span<const Located<std::string_view>>> read_digests(const KeyRule& rule, const toml::Value& value,
+                                                                       std::span<Located<std::string_view>> storage,
+                                                                       Diagnostics& diagnostics) {
+    const KeyRule one{.name = rule.name, .type = ValueType::Digest, .standard = {}, .help = {}};
+    if (value.kind != toml::ValueKind::Array)
+        return refuse_type(rule, value, diagnostics);
+    bool right = true;
+    for (std::size_t i = 0; i < value.elements.size(); ++i) {
+        const auto digest = read_text(one, value.elements[i], diagnostics);
+        right = right && digest.has_value();
+        if (digest)
+            storage[i] = {*digest, value.elements[i].at};
     }
     if (!right)
         return {};

@@ -15,6 +15,7 @@
 
 #include "boot/guest/kernel.hpp"
 #include "config/load.hpp"
+#include "config/sha256.hpp"
 #include "tools/failure.hpp"
 #include "tools/file_name.hpp"
 #include "tools/folders.hpp"
@@ -111,7 +112,7 @@ void check_kernel(const GuestConfig& guest, const std::filesystem::path& folder,
     for (const ModuleConfig& module : guest.modules)
         modules.push_back(size_of(module.file));
     const u64 sum = std::accumulate(modules.begin(), modules.end(), kernel + initrd);
-    const bool fits = guest.memory.given() && sum <= guest.memory.value;
+    const bool fits = guest.memory.value != 0 && sum <= guest.memory.value;
     const std::vector<u8> bytes = read_bytes(folder / with_slashes(guest.kernel.value));
     const Result<KernelPlan> plan = plan_kernel({.format = static_cast<KernelFormat>(guest.kernel_format.value),
                                                  .kernel = bytes,
@@ -122,6 +123,35 @@ void check_kernel(const GuestConfig& guest, const std::filesystem::path& folder,
     if (!plan)
         diagnostics.error(guest.kernel.at, "the kernel ", Quoted{guest.kernel.value},
                           " cannot be started: ", plan.error().what, " (", Hex{plan.error().value}, ")");
+}
+
+/// What the loader would find when it has read the files.
+void check_digests(const GuestConfig& guest, const std::filesystem::path& folder, Diagnostics& diagnostics) {
+    FolderFiles files(folder);
+    for_each_file(guest, [&](const GuestFile& file) {
+        if (!file.digest.given() || !file.path.given() || !files.size(file.path.value))
+            return;
+        const Sha256::Digest actual = sha256(read_bytes(folder / with_slashes(file.path.value)));
+        if (!is_digest(file.digest.value, actual))
+            diagnostics.error(file.digest.at, "the ", file.name, ' ', Quoted{file.path.value}, " has the SHA-256 ",
+                              actual);
+    });
+}
+
+/// What a machine must have so that each guest can have its share, and its ranges are there.
+u64 memory_for(const Configuration& configuration) {
+    u64 sizes = 0;
+    u64 percent = 0;
+    u64 end = 0;
+    for (const GuestConfig& guest : configuration.guests) {
+        sizes += guest.rest.value ? 512 * MiB : guest.memory.value;
+        percent += guest.memory.percent;
+        for (const Located<PhysicalRange>& range : guest.memory.ranges)
+            end = std::max(end, range.value.end().value);
+    }
+    if (percent != 0)
+        sizes = std::max(sizes, 512 * MiB) * 100 / (100 - std::min<u64>(percent, 50));
+    return std::max(sizes, end);
 }
 
 unsigned highest_cpu(const CpuRequest& request) {
@@ -165,16 +195,14 @@ CheckedConfiguration read_configuration(const std::filesystem::path& path) {
         result.guests.emplace_back(guest.name.value);
         counted += static_cast<unsigned>(guest.cpus.count);
         listed = std::max(listed, highest_cpu(guest.cpus));
-        result.memory += guest.memory.value;
         if (guest.console_port.given())
             result.ports.push_back({result.guests.back(), static_cast<unsigned>(guest.console_port.value),
                                     static_cast<unsigned>(guest.console_irq.value)});
-        add_file(result, guest.kernel, loaded.diagnostics);
-        add_file(result, guest.initrd, loaded.diagnostics);
-        for (const ModuleConfig& module : guest.modules)
-            add_file(result, module.file, loaded.diagnostics);
+        for_each_file(guest, [&](const GuestFile& file) { add_file(result, file.path, loaded.diagnostics); });
         check_kernel(guest, path.parent_path(), loaded.diagnostics);
+        check_digests(guest, path.parent_path(), loaded.diagnostics);
     }
+    result.memory = memory_for(loaded.configuration);
     result.cpus = std::max(counted, listed);
     add_errors(result, loaded.diagnostics);
     return result;

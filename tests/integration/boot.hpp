@@ -102,6 +102,7 @@ struct Boot {
 [[nodiscard]] std::vector<Boot> linux_boots();
 [[nodiscard]] std::vector<Boot> own_guest_boots();
 [[nodiscard]] std::vector<Boot> configuration_boots();
+[[nodiscard]] std::vector<Boot> intent_boots();
 [[nodiscard]] std::vector<Boot> life_boots();
 
 /// The text of a configuration with these guests.

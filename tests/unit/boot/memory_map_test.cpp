@@ -155,14 +155,28 @@ TEST_CASE("the loader takes the top of the smallest range that will do") {
     CHECK_FALSE(choose_block({}, 4096, 4096, 8 * GiB).has_value());
 }
 
-TEST_CASE("what is held back comes from the end of the smallest range that has it") {
-    PhysicalRange free[] = {{{0x10'0000}, 64 * MiB}, {{0x1000'0000}, 5 * MiB}, {{0x1'0000'0000}, 3 * MiB}};
-    REQUIRE(hold_back(free, 4 * MiB));
-    CHECK(free[0].size == 64 * MiB);
-    CHECK(free[1] == PhysicalRange{{0x1000'0000}, 1 * MiB});
-    REQUIRE(hold_back(free, 3 * MiB));
-    CHECK(free[2].size == 0);
-    CHECK_FALSE(hold_back(free, 65 * MiB));
+TEST_CASE("a range is cut out of free memory") {
+    const std::vector<PhysicalRange> free{
+        {{0x10'0000}, 64 * MiB}, {{0x1000'0000}, 5 * MiB}, {{0x1'0000'0000}, 3 * MiB}};
+    const auto without = [&](const PhysicalRange& range, u64 room = 8) {
+        std::vector<PhysicalRange> storage = free;
+        storage.resize(room);
+        storage.resize(cut_out(storage, free.size(), range));
+        return storage;
+    };
+    CHECK(without({{0x1000'0000}, 0}) == free);
+    CHECK(without({{0x2000'0000}, GiB}) == free);
+    CHECK(without({{0}, MiB}) == free);
+    CHECK(without({{0x1010'0000}, 4 * MiB}) == std::vector<PhysicalRange>{free[0], {{0x1000'0000}, MiB}, free[2]});
+    CHECK(without({{0xff0'0000}, 2 * MiB}) == std::vector<PhysicalRange>{free[0], {{0x1010'0000}, 4 * MiB}, free[2]});
+    CHECK(without({{0x1000'0000}, 5 * MiB}) == std::vector<PhysicalRange>{free[0], free[2]});
+    CHECK(without({{0}, 8 * GiB}).empty());
+    const std::vector<PhysicalRange> split{{{0x10'0000}, MiB}, {{0x30'0000}, 62 * MiB}, free[1], free[2]};
+    CHECK(without({{0x20'0000}, MiB}) == split);
+    CHECK(without({{0x20'0000}, MiB}, 3) == std::vector<PhysicalRange>{{{0x10'0000}, MiB}, free[1], free[2]});
+    // Over several: the end of the first to the middle of the last.
+    CHECK(without({{0x20'0000}, 0x1'0010'0000 - 0x20'0000}) ==
+          std::vector<PhysicalRange>{{{0x10'0000}, MiB}, {{0x1'0010'0000}, 2 * MiB}});
 }
 
 TEST_CASE("the pool is within its promise") {

@@ -8,6 +8,7 @@
 
 #include "arch/x86_64/layout.hpp"
 #include "config/placement.hpp"
+#include "config/schema.hpp"
 #include "loaded.hpp"
 
 using namespace bulkhead;
@@ -41,7 +42,8 @@ constexpr Case cases[] = {
     {"[hypervisor]\n[hypervisor]", "f:6:2: error: there already is a table 'hypervisor', in line 5\n"},
     {"name = 'b'", "f:5:1: error: 'name' is given twice; the first one is in line 2\n"},
     {"[[guest]]", "f:5:3: error: this guest has no 'name' (a name in quotes)\n"
-                  "f:5:3: error: this guest has no 'memory' (a size such as \"512 MiB\")\n"
+                  "f:5:3: error: this guest has no 'memory' (a size such as \"512 MiB\", a share such as \"50%\", or a "
+                  "list of ranges such as [\"1 GiB at 0x100000000\"])\n"
                   "f:5:3: error: this guest has no 'kernel' (a path in quotes)\n"},
     {"[[guest]]\nname = ?\nmemory = 1.5\nkernel = 'vmlinuz'",
      "f:6:8: error: expected a value, found '?'\n"
@@ -203,7 +205,8 @@ TEST_CASE("Configuration: sizes of memory") {
     CHECK(memory_fault("'GiB'").contains("is a whole number and KiB"));
     CHECK(memory_fault("'512'").contains("is a whole number and KiB"));
     CHECK(memory_fault("''").contains("is a whole number and KiB"));
-    CHECK(memory_fault("true") == "f:4:10: error: 'memory' is a size such as \"512 MiB\", not a boolean\n");
+    CHECK(memory_fault("true") == "f:4:10: error: 'memory' is a size such as \"512 MiB\", a share such as \"50%\", or "
+                                  "a list of ranges such as [\"1 GiB at 0x100000000\"], not a boolean\n");
     CHECK(memory_fault("'3 MiB'") == "f:4:10: error: 'memory' must be a multiple of 2 MiB; near 3 MiB is 4 MiB\n");
     CHECK(memory_fault("512") == "f:4:10: error: 'memory' must be 2 MiB to 511 GiB, not 512 bytes\n");
     CHECK(memory_fault("0") == "f:4:10: error: 'memory' must be 2 MiB to 511 GiB, not 0 KiB\n");
@@ -375,30 +378,54 @@ TEST_CASE("Configuration: a guest's own serial port") {
 
 namespace {
 
-constexpr std::string_view complete = "[hypervisor]\n"
-                                      "console-port = 0x3f8\n"
-                                      "console-irq = 4\n"
-                                      "console-baud = 115200\n"
-                                      "service-cpu = 0\n"
-                                      "debug-needless-intercept = false\n"
-                                      "debug-faults = false\n"
-                                      "when-off = 'stay'\n"
-                                      "on-panic = 'reboot'\n"
-                                      "[[guest]]\n"
-                                      "name = 'a'\n"
-                                      "cpus = [1, 2]\n"
-                                      "memory = '64 MiB'\n"
-                                      "kernel = 'vmlinuz'\n"
-                                      "initrd = 'initrd'\n"
-                                      "cmdline = 'quiet'\n"
-                                      "autostart = false\n"
-                                      "on-crash = 'restart'\n"
-                                      "on-reboot = 'stop'\n"
-                                      "restart-limit = 3\n"
-                                      "restart-delay = 10\n"
-                                      "watchdog = 60\n"
-                                      "console-port = 0x2f8\n"
-                                      "console-irq = 3\n";
+constexpr std::string_view complete = R"(schema = 1
+[hypervisor]
+console-port = 0x3f8
+console-irq = 4
+console-baud = 115200
+service-cpu = 0
+debug-needless-intercept = false
+debug-faults = false
+when-off = 'stay'
+on-panic = 'reboot'
+allow-split-cores = true
+screen = false
+fallback = true
+[[guest]]
+name = 'a'
+cpus = [1, 2]
+cpus-share-cache = true
+memory = '64 MiB'
+rest = false
+kernel = 'vmlinuz'
+kernel-format = 'multiboot'
+kernel-sha256 = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855'
+initrd = 'initrd'
+initrd-sha256 = 'E3B0C44298FC1C149AFBF4C8996FB92427AE41E4649B934CA495991B7852B855'
+modules = ['initrd with words']
+modules-sha256 = ['e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855']
+cmdline = 'quiet'
+autostart = false
+on-crash = 'restart'
+on-reboot = 'stop'
+restart-limit = 3
+restart-delay = 10
+watchdog = 60
+console-port = 0x2f8
+console-irq = 3
+)";
+
+/// A key without one of its own line is one that nobody thought of here.
+bool has_every_key() {
+    bool all = true;
+    const auto look = [&](const auto& keys) {
+        for (const auto& key : keys)
+            all = all && complete.contains("\n" + std::string(key.rule.name) + " = ");
+    };
+    look(hypervisor_keys);
+    look(guest_keys);
+    return all && complete.starts_with(std::string(root_keys[0].rule.name) + " = ");
+}
 
 std::vector<std::string> lines_of(std::string_view text) {
     std::vector<std::string> lines;
@@ -428,7 +455,9 @@ bool faulty_in_line(const std::string& text, std::size_t line) {
 } // namespace
 
 TEST_CASE("Configuration: every key mistyped, given twice, of another type, out of range, or without a value") {
+    INFO(Loaded(complete).faults());
     REQUIRE(Loaded(complete).right);
+    REQUIRE(has_every_key());
     const std::vector<std::string> lines = lines_of(complete);
     for (std::size_t i = 0; i < lines.size(); ++i) {
         const std::size_t equals = lines[i].find(" = ");
@@ -448,7 +477,9 @@ TEST_CASE("Configuration: every key mistyped, given twice, of another type, out 
         CHECK(faulty_in_line(with(key + " = 9223372036854775807\n"), i + 1));
         CHECK(faulty_in_line(with(key + " = [[1]]\n"), i + 1));
         CHECK(faulty_in_line(with(key + " = \"\\u0001\"\n"), i + 1));
-        const bool required = key == "name" || key == "memory" || key == "kernel";
+        // Without "initrd" or "modules" their digests have nothing to be of.
+        const bool required =
+            key == "name" || key == "memory" || key == "kernel" || key == "initrd" || key == "modules";
         CHECK(Loaded(with("")).right != required);
     }
 }
