@@ -45,6 +45,9 @@ void add_run(Commands& commands);
 void add_bench(Commands& commands);
 void add_test(Commands& commands);
 
+// commands_guest.cpp
+void add_guest(Commands& commands);
+
 // commands_configuration.cpp
 void add_check(Commands& commands);
 void add_image(Commands& commands);

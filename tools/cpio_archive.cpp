@@ -7,10 +7,20 @@
 
 namespace bulkhead::tools {
 
-void CpioArchive::add(std::string_view name, unsigned mode, std::string_view contents) {
-    const unsigned links = 1;
-    const std::array<std::size_t, 13> fields{++count_, mode, 0, 0, links,           0, contents.size(),
-                                             0,        0,    0, 0, name.size() + 1, 0};
+void CpioArchive::add(const CpioEntry& entry) {
+    const std::array<std::size_t, 13> fields{entry.inode != 0 ? entry.inode : ++count_,
+                                             entry.mode,
+                                             entry.uid,
+                                             entry.gid,
+                                             entry.links,
+                                             entry.mtime,
+                                             entry.contents.size(),
+                                             0,
+                                             0,
+                                             entry.device_major,
+                                             entry.device_minor,
+                                             entry.name.size() + 1,
+                                             0};
     const auto pad = [this] { bytes_.append((4 - bytes_.size() % 4) % 4, '\0'); };
     bytes_ += "070701";
     for (const std::size_t field : fields) {
@@ -18,14 +28,14 @@ void CpioArchive::add(std::string_view name, unsigned mode, std::string_view con
         std::snprintf(digits.data(), digits.size(), "%08zx", field);
         bytes_ += digits.data();
     }
-    bytes_.append(name).push_back('\0');
+    bytes_.append(entry.name).push_back('\0');
     pad();
-    bytes_ += contents;
+    bytes_ += entry.contents;
     pad();
 }
 
 const std::string& CpioArchive::finish() {
-    add("TRAILER!!!", 0, "");
+    add({.name = "TRAILER!!!"});
     return bytes_;
 }
 

@@ -7,7 +7,7 @@
 # host. Both only where they are missing.
 
 packages=(clang-19 lld-19 llvm-19 libclang-rt-19-dev libc++-19-dev gnu-efi acpica-tools cmake ninja-build
-    libcatch2-dev libcli11-dev libtomlplusplus-dev libzydis-dev fonts-spleen gdisk mtools bubblewrap debian-archive-keyring)
+    libcatch2-dev libcli11-dev libtomlplusplus-dev libzydis-dev libarchive-dev nlohmann-json3-dev fonts-spleen gdisk mtools bubblewrap debian-archive-keyring)
 
 # The emulators need one another's exact versions, so they come from one release: bochs 3.0, QEMU 10.0.
 toolbox_packages=(bochs bochs-term bochsbios ovmf qemu-system-x86 busybox-static)

@@ -3,6 +3,7 @@
 //
 // Stock Linux guests. (That the demo itself works is a test of the host command: CMakeLists.txt.)
 #include "integration/boot.hpp"
+#include "integration/made_files.hpp"
 
 namespace bulkhead::integration {
 namespace {
@@ -94,6 +95,39 @@ Boot shell() {
     return boot;
 }
 
+/// A container image that `bulkhead guest linux` packed.
+Boot container() {
+    const Guest guest{.name = "box",
+                      .kernel = "trixie",
+                      .initrd = "container",
+                      .cmdline = "console=ttyS0 rdinit=/.bulkhead/init",
+                      .memory_mib = 256};
+    Boot boot = boot_of("container", {guest}, {debian_kernel("trixie"), container_initrd()});
+    boot.cases = {
+        {"its program finds what the image says, and the guest ends with it",
+         {lines_in_order({"^\\[box\\] container: good day from /srv, user 1000 group 1001$",
+                          "^\\[box\\] container: /etc: passwd /opt/full: three$",
+                          "^\\[box\\] bulkhead-init: /bin/sh ended with status 3$", is_off("box", "powered off")})}}};
+    return boot;
+}
+
+/// A stock kernel as the ELF file that it is inside, by PVH: 57 MB, which Bochs' firmware reads for minutes.
+Boot elf_kernel() {
+    const Guest guest{.name = "elf",
+                      .kernel = "vmlinux",
+                      .initrd = "initramfs",
+                      .cmdline = "console=ttyS0",
+                      .cpus = 2,
+                      .memory_mib = 512};
+    Boot boot = boot_of("elf-kernel", {guest}, {debian_elf(), demo_initramfs()});
+    boot.on = {tools::MachineKind::QemuAmd};
+    boot.cases = {comes_up("elf", "6\\.12\\."),
+                  {"all CPUs are started", {line("^\\[elf\\] .*smp: Brought up 1 node, 2 CPUs")}},
+                  {"its kernel complains of nothing",
+                   {never("unchecked MSR access"), never("Firmware Bug"), never("Call Trace"), never("Kernel panic")}}};
+    return boot;
+}
+
 } // namespace
 
 std::vector<Boot> linux_boots() {
@@ -106,7 +140,9 @@ std::vector<Boot> linux_boots() {
             one_and_four,
             without_x2apic("nox2apic", {{"bookworm", 2}}),
             new_without_x2apic,
-            shell()};
+            shell(),
+            container(),
+            elf_kernel()};
 }
 
 } // namespace bulkhead::integration

@@ -8,6 +8,7 @@
 #include <regex>
 #include <set>
 
+#include "integration/made_files.hpp"
 #include "integration/screen.hpp"
 #include "tools/failure.hpp"
 #include "tools/folders.hpp"
@@ -72,6 +73,10 @@ void prepare_disk(const Boot& boot, const std::string& configuration, tools::Mac
                   const std::filesystem::path& folder) {
     const tools::ImageFile initramfs = demo_initramfs();
     for (const tools::ImageFile& file : boot.files) {
+        if (file.source == container_initrd().source)
+            make_container_initrd();
+        if (file.source == debian_elf().source)
+            make_debian_elf();
         if (file.source != initramfs.source)
             continue;
         tools::write_demo_initramfs(folder / "initramfs.cpio");

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Bulkhead authors
+#include "tools/linux_guest.hpp"
+
+#include <algorithm>
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
+
+#include "base/types.hpp"
+#include "tools/configuration.hpp"
+#include "tools/failure.hpp"
+#include "tools/folders.hpp"
+
+namespace bulkhead::tools {
+namespace {
+
+constexpr std::string_view init_name = ".bulkhead/init";
+constexpr std::string_view run_name = ".bulkhead/run";
+
+std::string read_file(const std::filesystem::path& path) {
+    std::ifstream file(path, std::ios::binary);
+    if (!file || !std::filesystem::is_regular_file(path))
+        throw Failure("cannot read '" + path.string() + "'");
+    return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+}
+
+void write_file(const std::filesystem::path& path, const std::string& contents) {
+    std::ofstream file(path, std::ios::binary);
+    file << contents << std::flush;
+    if (!file)
+        throw Failure("cannot write '" + path.string() + "'");
+}
+
+/// The time of every file: what is packed at another time is the same (reproducible-builds.org).
+std::uint32_t time_of_files() {
+    const char* epoch = std::getenv("SOURCE_DATE_EPOCH");
+    return epoch == nullptr ? 0 : static_cast<std::uint32_t>(std::strtoull(epoch, nullptr, 10));
+}
+
+/// What guests/linux-init/init.cpp reads.
+std::string lines_for_init(const RootTree& root, const StartOfProgram& start, const std::string& name) {
+    std::string lines;
+    const auto add = [&](std::string_view key, const std::string& value) {
+        lines.append(key).append(" ").append(value).push_back('\0');
+    };
+    const UserNumbers user = find_user(root, start.user);
+    add("name", name);
+    add("folder", start.folder);
+    add("uid", std::to_string(user.uid));
+    add("gid", std::to_string(user.gid));
+    for (const std::uint32_t group : user.groups)
+        add("group", std::to_string(group));
+    for (const std::string& variable : start.environment)
+        add("environment", variable);
+    for (const std::string& argument : start.arguments)
+        add("argument", argument);
+    return lines;
+}
+
+/// The kernel opens it for the first program's output, before anybody has mounted /dev.
+void add_console(RootTree& root) {
+    if (root.find("dev/console") == nullptr)
+        root.add("dev/console", {.mode = 0020600, .device_major = 5, .device_minor = 1});
+}
+
+OciImage read_image(const LinuxGuest& guest) {
+    if (guest.folder.empty() == guest.oci.empty())
+        throw Failure("say where the root file system is: either --root FOLDER or --oci FOLDER", 2);
+    OciImage image = guest.oci.empty() ? OciImage{read_root_folder(guest.folder, guest.root_owns), {}}
+                                       : read_oci_image(guest.oci, guest.tag);
+    if (!guest.command.empty())
+        image.start.arguments = guest.command;
+    return image;
+}
+
+/// Of a root file system that is not told what to run.
+std::string own_init(const LinuxGuest& guest, const RootTree& root) {
+    if (root.find("init") != nullptr)
+        return "";
+    if (root.find("sbin/init") != nullptr)
+        return " rdinit=/sbin/init";
+    throw Failure("nothing says what '" + (guest.oci.empty() ? guest.folder : guest.oci).string() +
+                  "' runs: it has no /init, no /sbin/init and no entrypoint. Write a command behind --");
+}
+
+/// Linux keeps what it unpacks in a file system that may fill half of its memory, beside the initrd itself.
+unsigned fitting_memory(std::uintmax_t kernel, std::uintmax_t initrd) {
+    const std::uintmax_t needed = 128 * MiB + 4 * kernel + 3 * initrd;
+    return static_cast<unsigned>((needed / MiB + 63) / 64 * 64);
+}
+
+std::string quoted(const std::string& text) {
+    std::string result = "\"";
+    for (const char c : text) {
+        if (c == '"' || c == '\\')
+            result += '\\';
+        result += c;
+    }
+    return result + '"';
+}
+
+std::string configuration_of(const LinuxGuest& guest, unsigned memory, const std::string& cmdline) {
+    return "[[guest]]\nname = " + quoted(guest.name) + "\ncpus = " + std::to_string(guest.cpus) + "\nmemory = \"" +
+           std::to_string(memory) + " MiB\"\nkernel = " + quoted(guest.name + "-kernel") +
+           "\ninitrd = " + quoted(guest.name + "-initrd") + "\ncmdline = " + quoted(cmdline) + "\n";
+}
+
+} // namespace
+
+std::string make_linux_initrd(RootTree& root, const StartOfProgram& start, const std::string& name,
+                              std::uint32_t mtime) {
+    if (!start.arguments.empty()) {
+        const std::string lines = lines_for_init(root, start, name);
+        root.add(init_name, {.mode = 0100755, .contents = read_file(build_folder() / "guests/bulkhead-init")});
+        root.add(run_name, {.mode = 0100644, .contents = lines});
+    }
+    add_console(root);
+    return root.to_cpio(mtime);
+}
+
+std::filesystem::path make_linux_guest(const LinuxGuest& guest) {
+    OciImage image = read_image(guest);
+    std::string cmdline = "console=ttyS0";
+    cmdline += image.start.arguments.empty() ? own_init(guest, image.root) : " rdinit=/" + std::string(init_name);
+    if (!guest.append.empty())
+        cmdline += ' ' + guest.append;
+    const std::string kernel = read_file(guest.kernel);
+    const std::string initrd = make_linux_initrd(image.root, image.start, guest.name, time_of_files());
+    const unsigned memory = guest.memory_mib != 0 ? guest.memory_mib : fitting_memory(kernel.size(), initrd.size());
+
+    std::filesystem::create_directories(guest.output);
+    write_file(guest.output / (guest.name + "-kernel"), kernel);
+    write_file(guest.output / (guest.name + "-initrd"), initrd);
+    const std::filesystem::path configuration = guest.output / (guest.name + ".toml");
+    write_file(configuration, configuration_of(guest, memory, cmdline));
+    static_cast<void>(require_configuration(configuration)); // the name, the memory, the kernel: whatever is wrong
+    return configuration;
+}
+
+} // namespace bulkhead::tools

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Bulkhead authors
+#include "tools/oci_image.hpp"
+
+#include <algorithm>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "tools/failure.hpp"
+#include "tools/file_digest.hpp"
+
+namespace bulkhead::tools {
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr unsigned deepest_index = 4;
+constexpr std::string_view tag_annotation = "org.opencontainers.image.ref.name";
+
+Json read_json(const std::filesystem::path& path) {
+    std::ifstream file(path, std::ios::binary);
+    if (!file)
+        throw Failure("cannot read '" + path.string() + "'");
+    Json json = Json::parse(file, nullptr, false);
+    if (!json.is_object())
+        throw Failure("'" + path.string() + "' is not what it should be: a JSON object");
+    return json;
+}
+
+std::string text_in(const Json& json, std::string_view key) {
+    const auto found = json.find(key);
+    return found != json.end() && found->is_string() ? found->get<std::string>() : std::string();
+}
+
+/// The objects of a list; what is no object is left out.
+std::vector<Json> objects_in(const Json& json, std::string_view key) {
+    std::vector<Json> objects;
+    if (const auto found = json.find(key); found != json.end() && found->is_array())
+        std::ranges::copy_if(*found, std::back_inserter(objects), [](const Json& item) { return item.is_object(); });
+    return objects;
+}
+
+std::vector<std::string> texts_in(const Json& json, std::string_view key) {
+    std::vector<std::string> texts;
+    if (const auto found = json.find(key); found != json.end() && found->is_array())
+        for (const Json& item : *found)
+            if (item.is_string())
+                texts.push_back(item.get<std::string>());
+    return texts;
+}
+
+/// The file that a descriptor names, whose digest is right.
+std::filesystem::path blob_of(const std::filesystem::path& layout, const Json& descriptor) {
+    constexpr std::string_view algorithm = "sha256:";
+    const std::string digest = text_in(descriptor, "digest");
+    const std::string hex = digest.starts_with(algorithm) ? digest.substr(algorithm.size()) : std::string();
+    if (hex.size() != 64 || hex.find_first_not_of("0123456789abcdef") != std::string::npos)
+        throw Failure("the image has a digest that is none of SHA-256: '" + digest + "'");
+    const std::filesystem::path path = layout / "blobs/sha256" / hex;
+    if (!std::filesystem::is_regular_file(path))
+        throw Failure("the image lacks its part '" + path.string() + "'");
+    if (sha256_of_file(path) != hex)
+        throw Failure("'" + path.string() + "' has another digest than its name says: it is damaged");
+    return path;
+}
+
+bool is_for_this_machine(const Json& descriptor) {
+    const auto platform = descriptor.find("platform");
+    return platform == descriptor.end() || !platform->is_object() ||
+           (text_in(*platform, "os") == "linux" && text_in(*platform, "architecture") == "amd64");
+}
+
+bool has_tag(const Json& descriptor, std::string_view tag) {
+    const auto annotations = descriptor.find("annotations");
+    return tag.empty() || (annotations != descriptor.end() && annotations->is_object() &&
+                           text_in(*annotations, tag_annotation) == tag);
+}
+
+/// Indexes may name indexes.
+Json find_manifest(const std::filesystem::path& layout, const Json& index, std::string_view tag, unsigned depth) {
+    std::vector<Json> candidates = objects_in(index, "manifests");
+    std::erase_if(candidates, [&](const Json& item) { return !is_for_this_machine(item) || !has_tag(item, tag); });
+    if (candidates.empty())
+        throw Failure("'" + layout.string() + "' has no image for linux/amd64" +
+                      (tag.empty() ? std::string() : " with the tag '" + std::string(tag) + "'"));
+    if (candidates.size() > 1)
+        throw Failure("'" + layout.string() + "' has " + std::to_string(candidates.size()) +
+                      " images for linux/amd64: say which one by --tag");
+    Json found = read_json(blob_of(layout, candidates.front()));
+    if (!found.contains("manifests"))
+        return found;
+    if (depth == 0)
+        throw Failure("'" + layout.string() + "' has indexes in indexes without end");
+    return find_manifest(layout, found, "", depth - 1);
+}
+
+StartOfProgram start_of(const Json& image) {
+    StartOfProgram start;
+    const auto config = image.find("config");
+    if (config == image.end() || !config->is_object())
+        return start;
+    start.arguments = texts_in(*config, "Entrypoint");
+    const std::vector<std::string> words = texts_in(*config, "Cmd");
+    start.arguments.insert(start.arguments.end(), words.begin(), words.end());
+    start.environment = texts_in(*config, "Env");
+    start.user = text_in(*config, "User");
+    if (const std::string folder = text_in(*config, "WorkingDir"); !folder.empty())
+        start.folder = folder;
+    return start;
+}
+
+} // namespace
+
+OciImage read_oci_image(const std::filesystem::path& layout, std::string_view tag) {
+    const Json manifest = find_manifest(layout, read_json(layout / "index.json"), tag, deepest_index);
+    const auto config = manifest.find("config");
+    if (config == manifest.end() || !config->is_object())
+        throw Failure("the image in '" + layout.string() + "' has no configuration");
+    OciImage image;
+    image.start = start_of(read_json(blob_of(layout, *config)));
+    for (const Json& layer : objects_in(manifest, "layers"))
+        add_layer(image.root, blob_of(layout, layer), "the layer " + text_in(layer, "digest"));
+    if (image.root.size() == 0)
+        throw Failure("the image in '" + layout.string() + "' is empty");
+    return image;
+}
+
+} // namespace bulkhead::tools
