@@ -90,13 +90,13 @@ void write_settings(std::ostream& out, MachineKind machine, const MachineOptions
            "config_interface: textconfig\n"
            "romimage: file=/usr/share/ovmf/OVMF.fd, options=none\n"
            "vgaromimage: file=/usr/share/bochs/VGABIOS-lgpl-latest\n"
-           "pci: enabled=1, chipset=i440fx\n"
            "ata0: enabled=1\n"
            "ata0-master: type=disk, path=/tmp/disk.img, mode=flat\n"
            "boot: disk\n"
            "com1: enabled=1, mode=term, dev=/proc/self/fd/3\n"
            // The clock is the number of instructions (with more CPUs: of rounds), whatever the host's load.
            "clock: sync=none\n";
+    out << "pci: enabled=1, chipset=i440fx" << (options.screen ? ", slot1=pcivga\nvga: extension=vbe\n" : "\n");
     write_guest_ports(out, options);
     const Topology cpus = topology(machine, options);
     out << "cpu: model=" << model_of(machine) << ", count=" << cpus.packages << ':' << cpus.cores << ':' << cpus.threads

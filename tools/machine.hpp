@@ -45,6 +45,7 @@ struct MachineOptions {
     unsigned threads_per_core = 1; ///< divides `cpus`
     unsigned far_cpus = 0;         ///< so many of `cpus`, the last ones, have APIC IDs of 256 and more; QEMU, emulated
     unsigned memory_mib = 2048;
+    bool screen = false;        ///< on Bochs, where it takes time; others have one
     bool virtualization = true; ///< false, on an emulated machine: the CPU has none
     /// "": it boots the image. Else a folder in that of its run, the root of a TFTP server: it boots by PXE. QEMU.
     std::string network_root{};

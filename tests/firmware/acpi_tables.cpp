@@ -2,12 +2,13 @@
 // Copyright the Bulkhead authors
 //
 // A UEFI program for the emulated machines of Bochs alone: OVMF finds no ACPI tables there (it asks QEMU's fw_cfg for
-// them). This installs some, and starts the product, which is beside it and knows nothing of it.
+// them), and no driver for the screen. This installs both, and starts the product, which is beside it and knows nothing of it.
 #include <cstring>
 
 #include "arch/x86_64/instructions.hpp"
 #include "boot/firmware.hpp"
 #include "firmware/machine_tables.hpp"
+#include "firmware/screen.hpp"
 
 namespace bulkhead::firmware {
 namespace {
@@ -176,6 +177,7 @@ extern "C" EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE* table) {
         firmware.console.print("acpi_tables: the tables cannot be installed\n");
         return status;
     }
+    firmware::install_screen(firmware);
     firmware::stop_hidden_at_exit(firmware, processors);
     status = firmware::start_product(firmware);
     if (boot::failed(status))

@@ -275,6 +275,7 @@ Boot halt() {
                           "^bulkhead: hypervisor: something shared may be damaged; this core stops$"})},
          {tools::MachineKind::QemuAmd},
          "screen panic"}};
+    boot.options.screen = true;
     boot.photographs = {{"panic", "^bulkhead: hypervisor: something shared may be damaged; this core stops"}};
     boot.until = is_off("neighbour", "powered off");
     return boot;
@@ -306,6 +307,7 @@ Boot screen() {
     Boot boot =
         boot_of("screen", {guest_named("triple-fault"), guest_named("neighbour", "seconds=5"), guest_named("button")},
                 images_of({"triple-fault", "neighbour", "button"}));
+    boot.options.screen = true;
     boot.photographs = {{"boot", "^bulkhead: stages in microseconds: .*CPUs and guests \\d"},
                         {"guests", is_off("neighbour", "powered off")}};
     const auto on_qemu = std::vector{tools::MachineKind::QemuAmd};
@@ -323,6 +325,7 @@ Boot screen() {
          on_qemu,
          "screen guests"},
         passes("neighbour"),
+        {"there is one", {line("^bulkhead: \\d+ CPUs, .*, screen \\d+ x \\d+$")}},
     };
     boot.until = is_off("neighbour", "powered off");
     return boot;
