@@ -110,7 +110,7 @@ void validate(const Configuration& configuration, Diagnostics& diagnostics) {
     }
     validate_claims(configuration, diagnostics);
     if (guests.empty() && diagnostics.empty())
-        diagnostics.error({}, "there is no guest: write [[guest]], and below it at least name, memory and kernel");
+        diagnostics.error({1, 1}, "there is no guest: write [[guest]], and below it at least name, memory and kernel");
     // 16550: the speed is 115200 divided by a whole number.
     const Located<u64>& baud = configuration.hypervisor.console_baud;
     if (baud.value == 1 || (baud.value != 0 && 115200 % baud.value != 0)) // the divisor has 16 bits

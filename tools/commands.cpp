@@ -7,8 +7,8 @@
 namespace bulkhead::tools {
 
 Commands::Commands(CLI::App& app) : app_(app) {
-    void (*const in_this_order[])(Commands&) = {add_demo,  add_run,   add_check, add_image,
-                                                add_guest, add_probe, add_bench, add_test};
+    void (*const in_this_order[])(Commands&) = {add_demo,  add_run,   add_check, add_reference, add_image,
+                                                add_guest, add_probe, add_bench, add_test,      add_fuzz};
     for (const auto add_one : in_this_order)
         add_one(*this);
     app_.require_subcommand(1);

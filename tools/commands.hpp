@@ -44,12 +44,14 @@ void add_demo(Commands& commands);
 void add_run(Commands& commands);
 void add_bench(Commands& commands);
 void add_test(Commands& commands);
+void add_fuzz(Commands& commands);
 
 // commands_guest.cpp
 void add_guest(Commands& commands);
 
 // commands_configuration.cpp
 void add_check(Commands& commands);
+void add_reference(Commands& commands);
 void add_image(Commands& commands);
 
 // commands_probe.cpp

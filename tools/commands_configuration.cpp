@@ -3,20 +3,51 @@
 //
 // Sub-commands about configurations.
 #include <filesystem>
+#include <fstream>
 #include <iostream>
 #include <memory>
 #include <optional>
 
+#include "config/reference.hpp"
 #include "tools/commands.hpp"
 #include "tools/configuration.hpp"
+#include "tools/failure.hpp"
+#include "tools/inventory.hpp"
 #include "tools/machine.hpp"
+#include "tools/plan.hpp"
 
 namespace bulkhead::tools {
 namespace {
 
 struct CheckArguments {
     std::string configuration;
+    std::string inventory;
+    std::string svg;
 };
+
+/// Who would get what. Returns the exit status.
+int show_plan(const CheckArguments& arguments, const CheckedConfiguration& configuration) {
+    const bool known = !arguments.inventory.empty();
+    const PlannedMachine plan = plan_configuration(arguments.configuration, known ? read_inventory(arguments.inventory)
+                                                                                  : made_up_machine(configuration));
+    for (const std::string& error : plan.errors)
+        std::cout << error << '\n';
+    if (!plan.errors.empty()) {
+        std::cout << arguments.configuration << ": " << (known ? "not on this machine" : "on no machine of this size")
+                  << std::endl;
+        return known ? 1 : 0;
+    }
+    std::cout << '\n';
+    write_plan_text(std::cout, plan);
+    std::cout << std::flush;
+    if (arguments.svg.empty())
+        return 0;
+    std::ofstream file(arguments.svg);
+    write_plan_svg(file, plan);
+    if (!file.flush())
+        throw Failure("cannot write " + arguments.svg);
+    return 0;
+}
 
 int check(const CheckArguments& arguments) {
     const std::string& file = arguments.configuration;
@@ -32,7 +63,7 @@ int check(const CheckArguments& arguments) {
     for (const std::string& guest : configuration.guests)
         std::cout << ' ' << guest;
     std::cout << std::endl;
-    return 0;
+    return show_plan(arguments, configuration);
 }
 
 struct ImageArguments {
@@ -63,8 +94,23 @@ void add_check(Commands& commands) {
     const auto arguments = std::make_shared<CheckArguments>();
     CLI::App* command = commands.add("check", "Say everything that is wrong in a configuration");
     add_configuration_argument(command, arguments->configuration);
+    command->add_option("--inventory", arguments->inventory,
+                        "the machine, as the survey or `bulkhead probe` describes it: the plan is the one that it will "
+                        "make at boot, but for addresses of memory. Without it: the plan of a machine that is made up");
+    command->add_option("--svg", arguments->svg, "file for the plan as a picture");
     command->footer("Exit status: 0, no errors; 1, errors; 2, wrong usage.");
     commands.on(command, [arguments] { return check(*arguments); });
+}
+
+void add_reference(Commands& commands) {
+    CLI::App* command = commands.add("reference", "Print what each key of a configuration is, as Markdown");
+    commands.on(command, [] {
+        std::vector<char> buffer(256 * KiB);
+        Text out(buffer);
+        write_reference(out);
+        std::cout << out.view() << std::flush;
+        return 0;
+    });
 }
 
 void add_image(Commands& commands) {

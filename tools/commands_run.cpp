@@ -2,10 +2,12 @@
 // Copyright the Bulkhead authors
 //
 // Sub-commands that boot emulated machines.
+#include <filesystem>
 #include <memory>
 #include <thread>
 #include <unistd.h>
 
+#include "base/types.hpp"
 #include "tools/benchmark.hpp"
 #include "tools/commands.hpp"
 #include "tools/demo.hpp"
@@ -31,18 +33,39 @@ struct BenchArguments {
     bool scaling = false;
 };
 
+/// Replaces this process. Returns only by throwing.
+[[noreturn]] void execute(Command& command) {
+    std::vector<char*> pointers;
+    for (std::string& argument : command)
+        pointers.push_back(argument.data());
+    pointers.push_back(nullptr);
+    execvp(pointers.front(), pointers.data());
+    throw Failure("cannot start " + command.front());
+}
+
+/// What it finds new goes to build/fuzz, and so do inputs that fail.
+int fuzz(u64 runs) {
+    const std::filesystem::path program = build_folder() / "tests/fuzz";
+    const std::filesystem::path found = build_folder() / "fuzz";
+    std::filesystem::create_directories(found);
+    Command command{program / "fuzz_configuration",
+                    "-dict=" + (program / "configuration.dict").string(),
+                    "-artifact_prefix=" + found.string() + "/failed-",
+                    "-print_final_stats=1",
+                    "-runs=" + std::to_string(runs),
+                    found,
+                    program / "seeds"};
+    static_cast<void>(nice(10));
+    execute(command);
+}
+
 /// Replaces this process by ctest, whose summary is the end of the output.
 int test(const std::vector<std::string>& arguments) {
     Command command{"ctest",        "--test-dir",
                     build_folder(), "--output-on-failure",
                     "-j",           std::to_string(std::max(1u, std::thread::hardware_concurrency()))};
     command.insert(command.end(), arguments.begin(), arguments.end());
-    std::vector<char*> pointers;
-    for (std::string& argument : command)
-        pointers.push_back(argument.data());
-    pointers.push_back(nullptr);
-    execvp(pointers.front(), pointers.data());
-    throw Failure("cannot start ctest");
+    execute(command);
 }
 
 } // namespace
@@ -93,6 +116,14 @@ void add_test(Commands& commands) {
     CLI::App* command = commands.add("test", "Run every test; further arguments go to ctest, as -R REGEX");
     command->prefix_command();
     commands.on(command, [command] { return test(command->remaining()); });
+}
+
+void add_fuzz(Commands& commands) {
+    constexpr u64 standard = 5'000'000;
+    const auto runs = std::make_shared<u64>(standard);
+    CLI::App* command = commands.add("fuzz", "Try random configurations on the parser, beside another one");
+    command->add_option("--runs", *runs, "how many; default: 5000000, which take about an hour");
+    commands.on(command, [runs] { return fuzz(*runs); });
 }
 
 } // namespace bulkhead::tools

@@ -30,42 +30,6 @@ std::string with_slashes(std::string_view name) {
     return result;
 }
 
-class FolderFiles final : public Files {
-public:
-    explicit FolderFiles(std::filesystem::path folder) : folder_(std::move(folder)) {}
-
-    [[nodiscard]] Result<u64> size(std::string_view path) override {
-        std::error_code error;
-        const std::filesystem::path file = folder_ / with_slashes(path);
-        if (!std::filesystem::exists(file, error))
-            return fail("there is no such file");
-        if (!std::filesystem::is_regular_file(file, error))
-            return fail("it is not a regular file");
-        if (access(file.c_str(), R_OK) != 0)
-            return fail("this user may not read it");
-        const u64 size = std::filesystem::file_size(file, error);
-        if (error)
-            return fail("its size cannot be read");
-        if (size > largest_file)
-            return fail("an EFI system partition takes no file of 4 GiB or more");
-        return size;
-    }
-
-private:
-    std::filesystem::path folder_;
-};
-
-std::string read_text(const std::filesystem::path& path) {
-    const std::filesystem::file_status status = std::filesystem::status(path);
-    if (std::filesystem::exists(status) && !std::filesystem::is_regular_file(status))
-        throw Failure("cannot read '" + path.string() +
-                      "': it is not a regular file"); // to open a FIFO may last for ever
-    std::ifstream file(path, std::ios::binary);
-    if (!file)
-        throw Failure("cannot read '" + path.string() + "': " + std::strerror(errno));
-    return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-}
-
 /// What goes onto the boot volume, which is FAT: that compares names without case.
 void add_file(CheckedConfiguration& result, const Located<std::string_view>& file, Diagnostics& diagnostics) {
     if (!file.given())
@@ -161,23 +125,53 @@ unsigned highest_cpu(const CpuRequest& request) {
     return static_cast<unsigned>(highest);
 }
 
-void add_errors(CheckedConfiguration& result, const Diagnostics& diagnostics) {
-    for (const Diagnostic& diagnostic : diagnostics.all()) {
-        std::string buffer(result.path.string().size() + diagnostic.message.size() + 64, '\0');
-        Text text(buffer);
-        write_diagnostic(text, result.path.string(), diagnostic);
-        result.errors.emplace_back(text.view());
-    }
-    if (diagnostics.lost() != 0)
-        result.errors.push_back(result.path.string() + ": error: and " + std::to_string(diagnostics.lost()) + " more");
+} // namespace
+
+Result<u64> FolderFiles::size(std::string_view path) {
+    std::error_code error;
+    const std::filesystem::path file = folder_ / with_slashes(path);
+    if (!std::filesystem::exists(file, error))
+        return fail("there is no such file");
+    if (!std::filesystem::is_regular_file(file, error))
+        return fail("it is not a regular file");
+    if (access(file.c_str(), R_OK) != 0)
+        return fail("this user may not read it");
+    const u64 size = std::filesystem::file_size(file, error);
+    if (error)
+        return fail("its size cannot be read");
+    if (size > largest_file)
+        return fail("an EFI system partition takes no file of 4 GiB or more");
+    return size;
 }
 
-} // namespace
+std::string read_configuration_text(const std::filesystem::path& path) {
+    const std::filesystem::file_status status = std::filesystem::status(path);
+    if (std::filesystem::exists(status) && !std::filesystem::is_regular_file(status))
+        throw Failure("cannot read '" + path.string() +
+                      "': it is not a regular file"); // to open a FIFO may last for ever
+    std::ifstream file(path, std::ios::binary);
+    if (!file)
+        throw Failure("cannot read '" + path.string() + "': " + std::strerror(errno));
+    return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+}
+
+std::vector<std::string> errors_of(const std::filesystem::path& path, const Diagnostics& diagnostics) {
+    std::vector<std::string> errors;
+    for (const Diagnostic& diagnostic : diagnostics.all()) {
+        std::string buffer(path.string().size() + diagnostic.message.size() + 64, '\0');
+        Text text(buffer);
+        write_diagnostic(text, path.string(), diagnostic);
+        errors.emplace_back(text.view());
+    }
+    if (diagnostics.lost() != 0)
+        errors.push_back(path.string() + ": error: and " + std::to_string(diagnostics.lost()) + " more");
+    return errors;
+}
 
 CheckedConfiguration read_configuration(const std::filesystem::path& path) {
     CheckedConfiguration result;
     result.path = path;
-    const std::string text = read_text(path);
+    const std::string text = read_configuration_text(path);
     FolderFiles files(path.parent_path());
     const auto storage = std::make_unique<ConfigurationStorage>();
     LoadedConfiguration loaded(*storage);
@@ -204,7 +198,8 @@ CheckedConfiguration read_configuration(const std::filesystem::path& path) {
     }
     result.memory = memory_for(loaded.configuration);
     result.cpus = std::max(counted, listed);
-    add_errors(result, loaded.diagnostics);
+    for (std::string& error : errors_of(path, loaded.diagnostics))
+        result.errors.push_back(std::move(error));
     return result;
 }
 

@@ -8,6 +8,8 @@
 #include <vector>
 
 #include "base/types.hpp"
+#include "config/diagnostics.hpp"
+#include "config/files.hpp"
 #include "tools/image.hpp"
 #include "tools/machine.hpp"
 
@@ -24,6 +26,22 @@ struct CheckedConfiguration {
     bool reboots = false;            ///< it may want the machine to reset
     std::vector<GuestPort> ports{};  ///< of the guests that have one of their own
 };
+
+/// The files of a folder of the host.
+class FolderFiles final : public Files {
+public:
+    explicit FolderFiles(std::filesystem::path folder) : folder_(std::move(folder)) {}
+    [[nodiscard]] Result<u64> size(std::string_view path) override;
+
+private:
+    std::filesystem::path folder_;
+};
+
+/// Throws Failure if it cannot be read.
+[[nodiscard]] std::string read_configuration_text(const std::filesystem::path& path);
+
+/// As CheckedConfiguration has them.
+[[nodiscard]] std::vector<std::string> errors_of(const std::filesystem::path& path, const Diagnostics& diagnostics);
 
 /// Throws Failure if the file itself cannot be read.
 [[nodiscard]] CheckedConfiguration read_configuration(const std::filesystem::path& path);

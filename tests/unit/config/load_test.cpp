@@ -159,7 +159,7 @@ TEST_CASE("Configuration: each class of error has its place") {
 
 TEST_CASE("Configuration: errors of the file as a whole") {
     constexpr std::string_view none =
-        "f: error: there is no guest: write [[guest]], and below it at least name, memory and kernel\n";
+        "f:1:1: error: there is no guest: write [[guest]], and below it at least name, memory and kernel\n";
     CHECK(Loaded("").faults() == none);
     CHECK(Loaded("# nothing\n[hypervisor]").faults() == none);
     CHECK(Loaded("name = 'a'").faults() ==
