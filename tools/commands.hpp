@@ -28,7 +28,7 @@ public:
     /// For add_*(): `action` may be kept longer than the caller's frame.
     CLI::App* add(const std::string& name, const std::string& description);
     void on(const CLI::App* command, Action action) { actions_.push_back({command, std::move(action)}); }
-    [[nodiscard]] const CLI::App& app() const { return app_; }
+    [[nodiscard]] CLI::App& app() const { return app_; }
 
 private:
     struct Entry {
@@ -45,6 +45,11 @@ void add_run(Commands& commands);
 void add_bench(Commands& commands);
 void add_test(Commands& commands);
 void add_fuzz(Commands& commands);
+
+// commands_manual.cpp
+void add_help(Commands& commands);
+void add_man(Commands& commands);
+void add_completion(Commands& commands);
 
 // commands_guest.cpp
 void add_guest(Commands& commands);
