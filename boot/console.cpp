@@ -41,12 +41,27 @@ void Console::print(std::string_view text) const {
         flush();
 }
 
-void Console::wait_for_key() const {
+char Console::wait_for_key() const {
     if (table_->ConIn == nullptr)
-        return;
+        return 0;
     UINTN index = 0;
     table_->ConIn->Reset(table_->ConIn, FALSE); // a key that was pressed earlier does not count
     table_->BootServices->WaitForEvent(1, &table_->ConIn->WaitForKey, &index);
+    EFI_INPUT_KEY key{};
+    const bool read = !failed(table_->ConIn->ReadKeyStroke(table_->ConIn, &key));
+    return read && key.UnicodeChar < 0x80 ? static_cast<char>(key.UnicodeChar) : char{0};
+}
+
+bool Console::was_pressed(char letter) const {
+    constexpr unsigned most = 64; // a key that is held down goes on coming
+    bool pressed = false;
+    EFI_INPUT_KEY key{};
+    for (unsigned i = 0; table_->ConIn != nullptr && i < most; ++i) {
+        if (failed(table_->ConIn->ReadKeyStroke(table_->ConIn, &key)))
+            break;
+        pressed = pressed || (key.UnicodeChar | 0x20) == letter;
+    }
+    return pressed;
 }
 
 } // namespace bulkhead::boot

@@ -4,6 +4,7 @@
 // Where the firmware starts the product.
 #include "arch/x86_64/instructions.hpp"
 #include "boot/loader.hpp"
+#include "boot/survey.hpp"
 #include "version.hpp"
 
 namespace bulkhead::boot {
@@ -29,8 +30,13 @@ EFI_STATUS give_up(const Firmware& firmware, const Loader& loader, const Error& 
     if (!loader.configuration_is_faulty() && error.value != 0)
         line << ' ' << Hex{error.value};
     firmware.console.say(line.view());
-    firmware.console.say("press a key to return to the firmware");
-    firmware.console.wait_for_key();
+    if (loader.wants_inventory()) {
+        take_inventory(firmware);
+        return EFI_SUCCESS;
+    }
+    firmware.console.say("press a key to return to the firmware, or s to take inventory of this machine");
+    if ((firmware.console.wait_for_key() | 0x20) == 's')
+        take_inventory(firmware);
     return EFI_LOAD_ERROR;
 }
 
@@ -44,6 +50,10 @@ extern "C" EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE* table) {
     static const Firmware firmware(image, table);
     static Loader loader(firmware);
     greet(firmware);
+    if (firmware.console.was_pressed('s')) {
+        take_inventory(firmware);
+        return EFI_SUCCESS;
+    }
     if (const auto loaded = loader.load(start); !loaded)
         return give_up(firmware, loader, loaded.error());
     loader.leave();

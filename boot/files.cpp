@@ -58,6 +58,14 @@ private:
     EFI_FILE_HANDLE file_;
 };
 
+std::unexpected<Error> why_not_written(EFI_STATUS status) {
+    if (status == EFI_WRITE_PROTECTED || status == EFI_ACCESS_DENIED)
+        return fail("the volume is write-protected");
+    if (status == EFI_VOLUME_FULL)
+        return fail("the volume is full");
+    return fail("the firmware cannot write the file", status);
+}
+
 } // namespace
 
 void Volume::close() {
@@ -66,7 +74,15 @@ void Volume::close() {
     folder_ = nullptr;
 }
 
-Result<void> Volume::open() {
+Result<void> Volume::open() { return open(EFI_FILE_MODE_READ); }
+
+Result<void> Volume::open_or_create() {
+    if (const auto done = open(EFI_FILE_MODE_READ); done)
+        return done;
+    return open(EFI_FILE_MODE_READ | EFI_FILE_MODE_WRITE | EFI_FILE_MODE_CREATE);
+}
+
+Result<void> Volume::open(UINT64 mode) {
     const auto* image = protocol_on<EFI_LOADED_IMAGE>(firmware_, firmware_.image, EFI_LOADED_IMAGE_PROTOCOL_GUID);
     if (image == nullptr || image->DeviceHandle == nullptr)
         return fail("the firmware does not say which volume this program came from");
@@ -81,7 +97,12 @@ Result<void> Volume::open() {
         return fail("this program's volume cannot be opened", status);
     const OpenFile close_root(root);
     CHAR16 name[] = {'b', 'u', 'l', 'k', 'h', 'e', 'a', 'd', 0};
-    if (failed(root->Open(root, &folder_, name, EFI_FILE_MODE_READ, 0))) {
+    const bool create = (mode & EFI_FILE_MODE_CREATE) != 0;
+    const EFI_STATUS status = root->Open(root, &folder_, name, mode, create ? EFI_FILE_DIRECTORY : 0);
+    lacks_folder_ = status == EFI_NOT_FOUND;
+    if (create && failed(status))
+        return why_not_written(status);
+    if (failed(status)) {
         folder_ = nullptr;
         return fail("there is no folder \\bulkhead on the volume that this program came from");
     }
@@ -161,6 +182,52 @@ Result<void> Volume::read_chunks(EFI_FILE_HANDLE file, std::span<u8> memory) {
             firmware_.console.print(".");
     }
     return {};
+}
+
+Result<bool> Volume::exists(std::string_view path) {
+    if (network_.is_open())
+        return size(path).has_value();
+    auto name = firmware_path(path);
+    if (!name)
+        return std::unexpected(name.error());
+    EFI_FILE_HANDLE file = nullptr;
+    const EFI_STATUS status = folder_->Open(folder_, &file, name->text, EFI_FILE_MODE_READ, 0);
+    if (status == EFI_NOT_FOUND)
+        return false;
+    if (failed(status))
+        return fail("the firmware does not say whether there is such a file", status);
+    file->Close(file);
+    return true;
+}
+
+Result<void> Volume::write(std::string_view path, std::span<const u8> bytes) {
+    constexpr UINT64 read_write = EFI_FILE_MODE_READ | EFI_FILE_MODE_WRITE;
+    if (network_.is_open())
+        return fail("it was started over the network, where nothing is written");
+    auto name = firmware_path(path);
+    if (!name)
+        return std::unexpected(name.error());
+    EFI_FILE_HANDLE file = nullptr;
+    // Opened as it is, a file keeps its length.
+    if (!failed(folder_->Open(folder_, &file, name->text, read_write, 0)) && failed(file->Delete(file)))
+        return fail("the file that is there cannot be replaced");
+    if (const EFI_STATUS status = folder_->Open(folder_, &file, name->text, read_write | EFI_FILE_MODE_CREATE, 0);
+        failed(status))
+        return why_not_written(status);
+    EFI_STATUS status = EFI_SUCCESS;
+    for (u64 done = 0; done < bytes.size() && !failed(status);) {
+        UINTN size = std::min(chunk_size, bytes.size() - done);
+        status = file->Write(file, &size, const_cast<u8*>(bytes.data() + done));
+        done += size;
+        if (!failed(status) && size == 0)
+            status = EFI_VOLUME_FULL;
+    }
+    if (!failed(status))
+        status = file->Flush(file);
+    if (!failed(status))
+        return file->Close(file), Result<void>();
+    file->Delete(file);
+    return why_not_written(status);
 }
 
 } // namespace bulkhead::boot

@@ -29,8 +29,10 @@ public:
     void print(std::string_view text) const;
     /// Everything that was printed so far, from the first on; what is too much is left out.
     [[nodiscard]] static std::string_view log();
-    /// Until a key is pressed.
-    void wait_for_key() const;
+    /// Until a key is pressed: its character, 0 where it has none.
+    char wait_for_key() const; // NOLINT(*-use-nodiscard): most wait for any
+    /// Whether a key of this small letter was pressed up to now. No other key that was is heard of any more.
+    [[nodiscard]] bool was_pressed(char letter) const;
 
 private:
     EFI_SYSTEM_TABLE* table_;

@@ -98,8 +98,10 @@ Result<void> Loader::look_at_machine() {
 }
 
 Result<void> Loader::read_configuration() {
-    if (const auto done = volume_.open(); !done)
+    if (const auto done = volume_.open(); !done) {
+        wants_inventory_ = volume_.lacks_folder();
         return done;
+    }
     static const ConfigurationNames names(machine_.smbios);
     Result<u64> size = 0;
     for (const auto& name : names.all()) {
@@ -108,8 +110,10 @@ Result<void> Loader::read_configuration() {
         if (size)
             break;
     }
-    if (!size)
+    if (!size) {
+        wants_inventory_ = !volume_.exists(configuration_file_).value_or(true);
         return fail("there is no configuration, \\bulkhead\\bulkhead.toml, on the volume that this program came from");
+    }
     if (*size > max_configuration_size)
         return fail("the configuration is too long, bytes", *size);
     if (*size == 0)
@@ -146,7 +150,11 @@ Result<Machine> Loader::machine_for_guests() {
 /// What is wrong in the file, and what of it is too much for this machine, is reported together.
 Result<void> Loader::parse(std::string_view text) {
     text_ = text;
-    if (load_configuration(text_, volume_, nullptr, loaded_)) {
+    const bool is_right = load_configuration(text_, volume_, nullptr, loaded_);
+    wants_inventory_ = loaded_.configuration.hypervisor.survey.value;
+    if (wants_inventory_)
+        return fail("the configuration asks for an inventory (survey = true)");
+    if (is_right) {
         keep_listed_memory_free();
         return {};
     }
@@ -180,7 +188,7 @@ void Loader::begin_attempt() {
 Result<void> Loader::parse_configuration() {
     const std::string_view given = text_;
     Result<void> parsed = parse(given);
-    const bool wanted = !parsed || loaded_.configuration.hypervisor.fallback.value;
+    const bool wanted = !wants_inventory_ && (!parsed || loaded_.configuration.hypervisor.fallback.value);
     if (const std::string_view other = last_.other_than(given); wanted && !other.empty()) {
         if (!parsed)
             parsed = fall_back(other, "this configuration has errors");

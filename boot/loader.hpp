@@ -41,8 +41,12 @@ public:
     /// Ends boot services, silences the machine and jumps. Stops the machine where that fails.
     [[noreturn]] void leave();
 
-    /// True if the error of load() is that the configuration has faults.
+    /// True if the error of load() is that there is no configuration, or one that asks for an inventory.
+    [[nodiscard]] bool wants_inventory() const { return wants_inventory_; }
+
     [[nodiscard]] std::string_view configuration_name() const { return configuration_file_; }
+
+    /// True if the error of load() is that the configuration has faults.
     [[nodiscard]] bool configuration_is_faulty() const { return !loaded_.diagnostics.empty(); }
 
 private:
@@ -100,6 +104,7 @@ private:
     LoaderTimes times_;
     BootStages stages_;
 
+    bool wants_inventory_ = false;
     std::string_view configuration_file_; ///< its name
     std::string_view text_;               ///< of the configuration
     Variables variables_;

@@ -30,22 +30,6 @@ template <class T> Result<std::span<T>> make_list(const Firmware& firmware, u64 
     return std::span<T>(static_cast<T*>(memory), count);
 }
 
-/// An entry of the EFI configuration table, or 0. UEFI 2.10 4.6.
-HostPhysical configuration_table(const Firmware& firmware, EFI_GUID guid) {
-    for (UINTN i = 0; i < firmware.table->NumberOfTableEntries; ++i) {
-        const EFI_CONFIGURATION_TABLE& entry = firmware.table->ConfigurationTable[i];
-        if (std::memcmp(&entry.VendorGuid, &guid, sizeof guid) == 0)
-            return physical_of(entry.VendorTable);
-    }
-    return {};
-}
-
-/// The first of two that there is.
-HostPhysical configuration_table(const Firmware& firmware, EFI_GUID preferred, EFI_GUID other) {
-    const HostPhysical found = configuration_table(firmware, preferred);
-    return found.value != 0 ? found : configuration_table(firmware, other);
-}
-
 Result<void> read_madt(const Firmware& firmware, acpi::Bytes table, MachineFacts& facts) {
     const acpi::MadtCounts counts = acpi::count_madt(table);
     const auto cpus = make_list<CpuInfo>(firmware, counts.cpus);
@@ -129,20 +113,6 @@ Result<void> read_acpi(const Firmware& firmware, MachineFacts& facts) {
     return read_optional_tables(firmware, memory, *roots, facts);
 }
 
-/// The screen as the firmware set it up. UEFI 2.10 12.9.
-FramebufferInfo read_framebuffer(const Firmware& firmware) {
-    const auto* gop = first_protocol<EFI_GRAPHICS_OUTPUT_PROTOCOL>(firmware, EFI_GRAPHICS_OUTPUT_PROTOCOL_GUID);
-    if (gop == nullptr || gop->Mode == nullptr || gop->Mode->Info == nullptr ||
-        gop->Mode->Info->PixelFormat == PixelBltOnly)
-        return {};
-    return {.address = {gop->Mode->FrameBufferBase},
-            .size = gop->Mode->FrameBufferSize,
-            .width = gop->Mode->Info->HorizontalResolution,
-            .height = gop->Mode->Info->VerticalResolution,
-            .pixels_per_line = gop->Mode->Info->PixelsPerScanLine,
-            .format = static_cast<u32>(gop->Mode->Info->PixelFormat)};
-}
-
 WallClock read_wall_clock(const Firmware& firmware) {
     EFI_TIME time{};
     const EFI_STATUS status = firmware.table->RuntimeServices->GetTime(&time, nullptr);
@@ -160,6 +130,33 @@ WallClock read_wall_clock(const Firmware& firmware) {
 }
 
 } // namespace
+
+HostPhysical configuration_table(const Firmware& firmware, EFI_GUID guid) {
+    for (UINTN i = 0; i < firmware.table->NumberOfTableEntries; ++i) {
+        const EFI_CONFIGURATION_TABLE& entry = firmware.table->ConfigurationTable[i];
+        if (std::memcmp(&entry.VendorGuid, &guid, sizeof guid) == 0)
+            return physical_of(entry.VendorTable);
+    }
+    return {};
+}
+
+HostPhysical configuration_table(const Firmware& firmware, EFI_GUID preferred, EFI_GUID other) {
+    const HostPhysical found = configuration_table(firmware, preferred);
+    return found.value != 0 ? found : configuration_table(firmware, other);
+}
+
+FramebufferInfo read_framebuffer(const Firmware& firmware) {
+    const auto* gop = first_protocol<EFI_GRAPHICS_OUTPUT_PROTOCOL>(firmware, EFI_GRAPHICS_OUTPUT_PROTOCOL_GUID);
+    if (gop == nullptr || gop->Mode == nullptr || gop->Mode->Info == nullptr ||
+        gop->Mode->Info->PixelFormat == PixelBltOnly)
+        return {};
+    return {.address = {gop->Mode->FrameBufferBase},
+            .size = gop->Mode->FrameBufferSize,
+            .width = gop->Mode->Info->HorizontalResolution,
+            .height = gop->Mode->Info->VerticalResolution,
+            .pixels_per_line = gop->Mode->Info->PixelsPerScanLine,
+            .format = static_cast<u32>(gop->Mode->Info->PixelFormat)};
+}
 
 Result<MachineFacts> discover_machine(const Firmware& firmware) {
     constexpr u64 cr4_la57 = 1u << 12;

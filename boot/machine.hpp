@@ -32,6 +32,14 @@ struct MachineFacts {
 /// Errors: no ACPI, no MADT, a damaged one; a paging mode that the hypervisor cannot start from.
 [[nodiscard]] Result<MachineFacts> discover_machine(const Firmware& firmware);
 
+/// The table of the EFI configuration table that has this GUID, or 0. UEFI 2.10 4.6.
+[[nodiscard]] HostPhysical configuration_table(const Firmware& firmware, EFI_GUID guid);
+/// The first of two that there is.
+[[nodiscard]] HostPhysical configuration_table(const Firmware& firmware, EFI_GUID preferred, EFI_GUID other);
+
+/// The screen as the firmware set it up. UEFI 2.10 12.9.
+[[nodiscard]] FramebufferInfo read_framebuffer(const Firmware& firmware);
+
 /// True if Secure Boot is on (UEFI 2.10 32.4: the variable SecureBoot).
 [[nodiscard]] bool secure_boot(const Firmware& firmware);
 

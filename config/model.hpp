@@ -35,6 +35,7 @@ struct HypervisorConfig {
     Located<u64> when_off; ///< a WhenOff
     Located<u64> on_panic; ///< an OnPanic
     Located<bool> allow_split_cores;
+    Located<bool> survey;  ///< the loader takes inventory, and starts nothing
 };
 
 /// `cpus`: how many, or which.

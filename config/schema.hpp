@@ -145,6 +145,11 @@ inline constexpr auto hypervisor_keys = std::to_array<Key<HypervisorConfig>>({
       .help = "Whether two guests may have sibling threads of one core, which share its caches and execution units: "
               "each can slow the other, and learn from it."},
      &HypervisorConfig::allow_split_cores},
+    {{.name = "survey",
+      .type = ValueType::Flag,
+      .standard = "false",
+      .help = "Take inventory of the machine and write it to the stick, instead of starting the guests."},
+     &HypervisorConfig::survey},
 });
 
 inline constexpr auto guest_keys = std::to_array<Key<GuestConfig>>({

@@ -175,7 +175,8 @@ struct FirmwareFacts {
     u32 uefi = 0; ///< 0x00020046 for 2.70; 0: not known
     Known is_uefi{};
     Known secure_boot{};
-    FramebufferInfo screen; ///< address 0: none
+    FramebufferInfo screen;         ///< address 0: none
+    bool five_level_paging = false; ///< it left LA57 on
     bool has_8259 = false;
     u32 io_apics = 0;
     u32 pci_segments = 0; ///< that ACPI describes

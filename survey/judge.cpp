@@ -88,6 +88,9 @@ void judge_platform(Inventory& inventory) {
                     inventory.memory.empty() ? "the memory map could not be read" : "there is too little free memory");
     if (inventory.firmware.is_uefi == Known::No)
         give_reason(inventory, Verdict::No, "the system was not started by UEFI: choose UEFI in the firmware's setup");
+    if (inventory.firmware.five_level_paging)
+        give_reason(inventory, Verdict::No,
+                    "the firmware left 5-level paging (LA57) on, which is not supported: switch it off in its setup");
     if (inventory.firmware.secure_boot == Known::Yes)
         warn(inventory, "Secure Boot is on: the firmware starts bulkhead.efi only if it trusts its signature");
     if (inventory.iommus.empty())

@@ -74,7 +74,9 @@ struct ImageArguments {
 };
 
 int make_image(const ImageArguments& arguments) {
-    const CheckedConfiguration configuration = require_configuration(arguments.configuration);
+    CheckedConfiguration configuration; // none: the machine takes inventory
+    if (!arguments.configuration.empty())
+        configuration = require_configuration(arguments.configuration);
     std::optional<std::filesystem::path> addition; // none for a real machine
     if (!arguments.machine.empty())
         addition = firmware_addition(choose_machine(arguments.machine));
@@ -117,7 +119,8 @@ void add_image(Commands& commands) {
     const auto arguments = std::make_shared<ImageArguments>();
     CLI::App* command =
         commands.add("image", "Write a disk image, or its files, with a configuration and its guests' files");
-    add_configuration_argument(command, arguments->configuration);
+    command->add_option("CONFIG", arguments->configuration,
+                        "the configuration, a TOML file; without it the machine takes inventory, and proposes one");
     CLI::Option_group* where = command->add_option_group("Output", "one of them");
     where->add_option("-o,--output", arguments->output, "the image, to be copied to a USB stick as it is");
     where->add_option("--files", arguments->folder,

@@ -30,7 +30,9 @@ constexpr std::uintmax_t smallest_partition = 40 * mebibyte;
 
 /// Room for the two tables, the folders, and half a cluster lost per file.
 std::uintmax_t partition_size(const ImageContents& contents) {
-    std::uintmax_t size = std::filesystem::file_size(contents.efi) + std::filesystem::file_size(contents.configuration);
+    std::uintmax_t size = std::filesystem::file_size(contents.efi);
+    if (!contents.configuration.empty())
+        size += std::filesystem::file_size(contents.configuration);
     for (const ImageFile& file : contents.files)
         size += std::filesystem::file_size(file.source);
     size += size / 32 + 4 * mebibyte;
@@ -169,7 +171,8 @@ std::vector<ImageFile> files_of_volume(const ImageContents& contents) {
     }
     for (ImageFile& file : files)
         file.name.insert(0, "bulkhead/");
-    files.insert(files.begin(), {"bulkhead/bulkhead.toml", contents.configuration});
+    if (!contents.configuration.empty())
+        files.insert(files.begin(), {"bulkhead/bulkhead.toml", contents.configuration});
     files.insert(files.begin(), {contents.addition ? "EFI/BOOT/BULKHEAD.EFI" : "EFI/BOOT/BOOTX64.EFI", contents.efi});
     if (contents.addition)
         files.insert(files.begin(), {"EFI/BOOT/BOOTX64.EFI", *contents.addition});

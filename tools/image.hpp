@@ -23,7 +23,8 @@ struct ImageContents {
     std::filesystem::path efi; ///< becomes \EFI\BOOT\BOOTX64.EFI
     /// Becomes that instead, and starts `efi`, which is \EFI\BOOT\BULKHEAD.EFI then: for some emulators' firmware.
     std::optional<std::filesystem::path> addition{};
-    std::filesystem::path configuration; ///< becomes \bulkhead\bulkhead.toml
+    /// Becomes \bulkhead\bulkhead.toml. Empty: none, and the machine takes inventory.
+    std::filesystem::path configuration;
     std::vector<ImageFile> files;
 };
 

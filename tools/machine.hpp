@@ -53,6 +53,8 @@ struct MachineOptions {
     bool keeps_variables = false;     ///< of its firmware, from the run before in the same folder; QEMU
     bool goes_on_after_reset = false; ///< else a reset is the end of the run
     bool count_instructions = false; ///< the TSC advances by one for each instruction: deterministic, slow; for one CPU
+    std::string iommu{};             ///< on QEMU: its device of one, "intel-iommu" or "amd-iommu"
+    bool write_protected = false;    ///< on QEMU: the disk
     std::vector<GuestPort> guest_ports{}; ///< on Bochs: those that a PC has as COM2 to COM4
 };
 

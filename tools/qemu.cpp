@@ -53,7 +53,8 @@ void append_medium(Command& command, const MachineOptions& options) {
         append(command, {"-device", "virtio-net-pci,netdev=net,bootindex=0,romfile=", "-device", "virtio-rng-pci"});
         return;
     }
-    append(command, {"-drive", "if=none,id=stick,format=raw,file=/tmp/disk.img"});
+    append(command, {"-drive", std::string("if=none,id=stick,format=raw,file=/tmp/disk.img,readonly=") +
+                                   (options.write_protected ? "on" : "off")});
     append(command, {"-device", "qemu-xhci", "-device", "usb-storage,drive=stick,bootindex=0"});
 }
 
@@ -80,6 +81,8 @@ EmulatorCommand command(MachineKind machine, const MachineOptions& options, cons
     append(command, {"-m", std::to_string(options.memory_mib) + "M"});
     append(command, {"-drive", "if=pflash,unit=0,format=raw,readonly=on,file=/usr/share/OVMF/OVMF_CODE_4M.fd"});
     append(command, {"-drive", "if=pflash,unit=1,format=raw,file=variables.fd"});
+    if (!options.iommu.empty())
+        append(command, {"-device", options.iommu});
     append_medium(command, options);
     append(command, {"-display", "none", "-vga", "std"});
     append(command, {"-monitor", "unix:" + std::string(monitor_socket) + ",server=on,wait=off"});

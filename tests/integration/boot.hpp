@@ -84,6 +84,10 @@ struct Boot {
     tools::MachineOptions options{};
     std::vector<Typing> typing{};
     std::vector<Photograph> photographs{};
+    /// There is no configuration: the machine first takes inventory, and then boots with what it proposed. What it said
+    /// then is on the console "survey", what it wrote on "inventory.toml" and "bulkhead.toml", what the host command
+    /// thinks of these on "check".
+    bool takes_inventory = false;
     std::string until{};             ///< the machine is ended at a line that has this; for one that does not power off
     std::chrono::seconds quiet{120}; ///< no output for so long, on QEMU: nothing will come any more
     std::vector<Case> cases{};
@@ -104,6 +108,7 @@ struct Boot {
 [[nodiscard]] std::vector<Boot> configuration_boots();
 [[nodiscard]] std::vector<Boot> intent_boots();
 [[nodiscard]] std::vector<Boot> life_boots();
+[[nodiscard]] std::vector<Boot> survey_boots();
 
 /// The text of a configuration with these guests.
 [[nodiscard]] std::string configuration_of(const std::vector<Guest>& guests);

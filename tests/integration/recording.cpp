@@ -9,6 +9,7 @@
 #include <set>
 
 #include "integration/made_files.hpp"
+#include "integration/read_back.hpp"
 #include "integration/screen.hpp"
 #include "tools/failure.hpp"
 #include "tools/folders.hpp"
@@ -82,7 +83,8 @@ void prepare_disk(const Boot& boot, const std::string& configuration, tools::Mac
         tools::write_demo_initramfs(folder / "initramfs.cpio");
         std::filesystem::rename(folder / "initramfs.cpio", file.source); // another boot may be reading it
     }
-    std::ofstream(folder / "bulkhead.toml") << configuration;
+    if (!boot.takes_inventory)
+        std::ofstream(folder / "bulkhead.toml") << configuration;
     std::vector<tools::ImageFile> files = boot.files;
     for (const auto& [name, text] : boot.texts) {
         std::ofstream(folder / name) << text;
@@ -90,7 +92,7 @@ void prepare_disk(const Boot& boot, const std::string& configuration, tools::Mac
     }
     const tools::ImageContents contents{.efi = tools::build_folder() / "bulkhead.efi",
                                         .addition = tools::firmware_addition(machine),
-                                        .configuration = folder / "bulkhead.toml",
+                                        .configuration = boot.takes_inventory ? "" : folder / "bulkhead.toml",
                                         .files = files};
     tools::write_image(folder / "disk.img", contents);
     if (!boot.options.network_root.empty())
@@ -116,19 +118,13 @@ void run_earlier(const Boot& boot, tools::MachineKind machine, const std::filesy
     }
 }
 
-} // namespace
+struct Run {
+    tools::SessionEnd end{};
+    unsigned typed = 0;
+};
 
-std::filesystem::path recording_folder(const Boot& boot, tools::MachineKind machine) {
-    return tools::build_folder() / "integration" / tools::name_of(machine) / boot.name;
-}
-
-void record(const Boot& boot, tools::MachineKind machine) {
-    const std::filesystem::path folder = recording_folder(boot, machine);
-    std::filesystem::remove_all(folder); // no case shall read an older recording
-    std::filesystem::create_directories(folder);
-    run_earlier(boot, machine, folder);
-    prepare_disk(boot, boot.configuration, machine, folder);
-
+/// Boots the disk that is in `folder`.
+Run run(const Boot& boot, tools::MachineKind machine, const std::filesystem::path& folder) {
     Operator person(boot, machine, "");
     std::vector<Operator> at_ports;
     for (const tools::GuestPort& port : boot.options.guest_ports)
@@ -143,13 +139,41 @@ void record(const Boot& boot, tools::MachineKind machine) {
                                                       .keyboard = -1,
                                                       .on_output = std::ref(person),
                                                       .on_port_output = type_at_port});
+    unsigned typed = person.typed();
+    for (const Operator& each : at_ports)
+        typed += each.typed();
+    return {end, typed};
+}
+
+/// To the end of the survey; what it wrote is then on the disk.
+void record_survey(const Boot& boot, tools::MachineKind machine, const std::filesystem::path& folder) {
+    Boot survey = boot;
+    survey.until = "press a key to return to the firmware";
+    survey.typing.clear();
+    survey.photographs.clear();
+    (void)run(survey, machine, folder);
+    keep_survey(boot, folder);
+}
+
+} // namespace
+
+std::filesystem::path recording_folder(const Boot& boot, tools::MachineKind machine) {
+    return tools::build_folder() / "integration" / tools::name_of(machine) / boot.name;
+}
+
+void record(const Boot& boot, tools::MachineKind machine) {
+    const std::filesystem::path folder = recording_folder(boot, machine);
+    std::filesystem::remove_all(folder); // no case shall read an older recording
+    std::filesystem::create_directories(folder);
+    run_earlier(boot, machine, folder);
+    prepare_disk(boot, boot.configuration, machine, folder);
+    if (boot.takes_inventory)
+        record_survey(boot, machine, folder);
+    const auto [end, typed] = run(boot, machine, folder);
     std::filesystem::remove(folder / "disk.img");
     std::cout << boot.name << " on " << tools::name_of(machine) << ": " << tools::describe(end) << '\n';
     if (end == tools::SessionEnd::Failed)
         throw tools::Failure(tools::where_to_look(machine, folder));
-    unsigned typed = person.typed();
-    for (const Operator& each : at_ports)
-        typed += each.typed();
     std::ofstream(folder / "end.txt") << typed << ' ' << tools::describe(end) << '\n';
 }
 
@@ -166,6 +190,8 @@ Recording read_recording(const Boot& boot, tools::MachineKind machine) {
         recording.lines[port.guest] = lines_of(recording.serial_log.parent_path() / tools::port_log(port));
     for (std::size_t i = 0; i < boot.earlier.size(); ++i)
         recording.lines[name_of_run(i)] = lines_of(recording.serial_log.parent_path() / name_of_run(i));
+    if (boot.takes_inventory)
+        recording.lines.merge(read_survey(recording_folder(boot, machine)));
     for (const Photograph& picture : photographs_of(boot, machine))
         recording.lines["screen " + picture.name] = text_of(recording_folder(boot, machine) / (picture.name + ".ppm"));
     return recording;
