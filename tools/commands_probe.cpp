@@ -15,10 +15,17 @@ namespace {
 
 struct Arguments {
     std::string output;
+    bool report = false;
+    bool identity = false;
 };
 
 int probe_machine(const Arguments& arguments) {
-    const std::string text = probe_text(this_system(), false);
+    if (arguments.identity && !arguments.report)
+        throw Failure("--identity is for --report: an inventory without it has serial numbers and the UUID", 2);
+    const ProbeText kind = !arguments.report    ? ProbeText::Inventory
+                           : arguments.identity ? ProbeText::ReportWithIdentity
+                                                : ProbeText::Report;
+    const std::string text = probe_text(this_system(), kind);
     if (arguments.output.empty()) {
         std::cout << text << std::flush;
         return std::cout ? 0 : 1;
@@ -37,6 +44,9 @@ void add_probe(Commands& commands) {
     CLI::App* command = commands.add("probe", "Say what this machine is made of, and whether it can run Bulkhead");
     const auto arguments = std::make_shared<Arguments>();
     command->add_option("-o,--output", arguments->output, "file for the inventory; default: standard output");
+    command->add_flag("--report", arguments->report,
+                      "make it a report to be sent to others: without serial numbers and the UUID, with versions");
+    command->add_flag("--identity", arguments->identity, "leave serial numbers and the UUID in the report");
     command->footer("As root it finds more. What it could not read or understand is named in the inventory.\n"
                     "Exit status: 0, also where the machine cannot run Bulkhead; 1, the file cannot be written; "
                     "2, wrong usage.");

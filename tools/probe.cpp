@@ -17,8 +17,10 @@
 #include "survey/memory.hpp"
 #include "survey/pci.hpp"
 #include "survey/processor.hpp"
+#include "survey/toml_writer.hpp"
 #include "survey/write_inventory.hpp"
 #include "tools/process.hpp"
+#include "version.hpp"
 
 namespace bulkhead::tools {
 namespace {
@@ -117,6 +119,34 @@ void probe_memory(Inventory& inventory, const LinuxSystem& system) {
     survey::sort_memory(inventory);
 }
 
+/// Linux' own isolation groups, to compare ours with: "0000:00:1f.2 5".
+void write_linux_groups(survey::TomlWriter& out, const LinuxSystem& system) {
+    std::error_code error;
+    std::vector<std::string> groups;
+    for (const fs::directory_entry& device : fs::directory_iterator(system.root / "sys/bus/pci/devices", error)) {
+        const fs::path group = fs::read_symlink(device.path() / "iommu_group", error);
+        if (!error)
+            groups.push_back(device.path().filename().string() + ' ' + group.filename().string());
+    }
+    std::ranges::sort(groups);
+    out.begin_list("linux-groups");
+    for (const std::string& group : groups)
+        out.word(group);
+    out.end_list();
+}
+
+std::string report(const LinuxSystem& system, bool with_identity) {
+    std::vector<char> room(256 * KiB);
+    survey::TomlWriter out(room);
+    out.table("report");
+    out.text("bulkhead", version);
+    out.text("kernel", first_line(system.root / "proc/sys/kernel/osrelease"));
+    out.flag("root", geteuid() == 0);
+    out.flag("identity", with_identity);
+    write_linux_groups(out, system);
+    return std::string(out.finish());
+}
+
 } // namespace
 
 std::optional<std::string> file_text(const fs::path& path) {
@@ -171,11 +201,12 @@ std::unique_ptr<Inventory> probe(const LinuxSystem& system) {
     return inventory;
 }
 
-std::string probe_text(const LinuxSystem& system, bool report) {
+std::string probe_text(const LinuxSystem& system, ProbeText kind) {
     const auto inventory = probe(system);
     std::vector<char> room(4 * survey::inventory_text_size);
-    const auto identity = report ? survey::Identity::LeftOut : survey::Identity::Written;
-    return std::string(survey::write_inventory(*inventory, room, identity));
+    const auto identity = kind == ProbeText::Report ? survey::Identity::LeftOut : survey::Identity::Written;
+    std::string text(survey::write_inventory(*inventory, room, identity));
+    return kind == ProbeText::Inventory ? text : text + report(system, kind == ProbeText::ReportWithIdentity);
 }
 
 } // namespace bulkhead::tools

@@ -28,9 +28,14 @@ struct LinuxSystem {
 /// Whatever cannot be read is a note in it. (On the heap: it is large.)
 [[nodiscard]] std::unique_ptr<survey::Inventory> probe(const LinuxSystem& system);
 
+enum class ProbeText : u8 {
+    Inventory,
+    Report,             ///< and [report]: what else helps to understand a machine from afar; nothing of Identity
+    ReportWithIdentity, ///< the same, with serial numbers and the UUID
+};
+
 /// The inventory as TOML.
-/// \param report with what helps to understand a machine from afar, and without what tells it from others of its kind
-[[nodiscard]] std::string probe_text(const LinuxSystem& system, bool report);
+[[nodiscard]] std::string probe_text(const LinuxSystem& system, ProbeText kind);
 
 // The parts of probe().
 void probe_pci(survey::Inventory& inventory, const LinuxSystem& system);

@@ -93,7 +93,7 @@ TEST_CASE("a Linux that shows nothing gives an inventory that says so") {
     const Folder folder;
     test::CpuidRecording cpuid = test::own_recording("amd_server.txt");
     const tools::LinuxSystem system{.root = folder.path(), .cpuid = cpuid};
-    const auto table = ::toml::parse(tools::probe_text(system, false));
+    const auto table = ::toml::parse(tools::probe_text(system, tools::ProbeText::Inventory));
     CHECK(table["unknown"].as_array()->size() >= 7);
     CHECK(table["verdict"]["can-run"].value<std::string>() == "no"); // not by UEFI
     CHECK(table["processor"]["vendor"].value<std::string>() == "AuthenticAMD");
@@ -117,9 +117,12 @@ TEST_CASE("a Linux is read by its files") {
     config.replace(0, 12, std::string("\x86\x80\x34\x12\0\0\0\0\1\0\0\2", 12));
     folder.file("sys/bus/pci/devices/0000:02:1f.3/config", config);
     folder.file("sys/bus/pci/devices/10000:02:1f.3/config", config);
+    folder.file("proc/sys/kernel/osrelease", "6.12.1-test\n");
+    fs::create_symlink("../../../kernel/iommu_groups/5",
+                       folder.path() / "sys/bus/pci/devices/0000:02:1f.3/iommu_group");
     test::CpuidRecording cpuid = test::own_recording("intel_client.txt");
     const tools::LinuxSystem system{.root = folder.path(), .cpuid = cpuid};
-    const auto text = tools::probe_text(system, false);
+    const auto text = tools::probe_text(system, tools::ProbeText::Inventory);
     INFO(text);
     const auto table = ::toml::parse(text);
     CHECK(table["cpu"][1]["apic-id"].value<i64>() == 5);
@@ -130,6 +133,10 @@ TEST_CASE("a Linux is read by its files") {
     CHECK(table["pci"].as_array()->size() == 1);
     CHECK(table["pci"][0]["address"].value<std::string>() == "0000:02:1f.3");
     CHECK(table["board"]["system-serial"].value<std::string>() == "S123");
-    CHECK(tools::probe_text(system, true).find("S123") == std::string::npos);
+    const auto report = tools::probe_text(system, tools::ProbeText::Report);
+    CHECK(report.find("S123") == std::string::npos);
+    CHECK(::toml::parse(report)["report"]["kernel"].value<std::string>() == "6.12.1-test");
+    CHECK(::toml::parse(report)["report"]["linux-groups"][0].value<std::string>() == "0000:02:1f.3 5");
+    CHECK(tools::probe_text(system, tools::ProbeText::ReportWithIdentity).find("S123") != std::string::npos);
     CHECK(table["verdict"]["can-run"].value<std::string>() == "unknown"); // the MSRs
 }
