@@ -389,6 +389,7 @@ debug-faults = false
 when-off = 'stay'
 on-panic = 'reboot'
 allow-split-cores = true
+survey = false
 screen = false
 fallback = true
 [[guest]]
