@@ -112,12 +112,18 @@ bool transmit(ConsolePort& port) {
     }
 }
 
-[[gnu::noinline]] void flush(ConsolePort& port) {
+/// At most so many bytes. False: there are more.
+[[gnu::noinline]] bool flush(ConsolePort& port, u32 most) {
     for (; port.sent < port.taken.size(); ++port.sent)
         port.uart.put(port.taken.begin()[port.sent]);
-    while (const std::optional<u8> byte = next(port))
+    for (; most != 0; --most) {
+        const std::optional<u8> byte = next(port);
+        if (!byte)
+            return true;
         if (port.present)
             port.uart.put(static_cast<char>(*byte));
+    }
+    return false;
 }
 
 [[gnu::noinline]] void serve(ConsolePort& port) {
@@ -127,7 +133,9 @@ bool transmit(ConsolePort& port) {
     for (;;) {
         port.idle.store(false);
         if (!port.has_interrupt) {
-            flush(port);
+            constexpr u32 patience = 1024; // a guest may print faster than this: it is not to have this CPU for itself
+            if (!flush(port, patience))
+                return kick(machine.cores[machine.service_cpu], request_serve);
         } else if (transmit(port)) {
             port.uart.set_interrupts(true, true); // the next NMI comes when there is room
             return;
@@ -202,7 +210,7 @@ void print(std::string_view line) {
 }
 
 BULKHEAD_INIT void start_service(std::span<ConsoleSource> sources, bool has_interrupt) {
-    shared.has_interrupt = has_interrupt;
+    shared.has_interrupt = has_interrupt && shared.present;
     {
         const LockGuard lock(log_lock, lock_owner());
         mux = ConsoleMux(sources, log_ring);
@@ -222,7 +230,7 @@ void serve() {
 void wake(Guest& guest) { wake(guest.port.present ? guest.port : shared); }
 
 void flush() {
-    for_each_port([](ConsolePort& port) { flush(port); });
+    for_each_port([](ConsolePort& port) { flush(port, ~0u); });
 }
 
 void repeat_log(ConsoleWriter& writer, ConsoleOutput& ring) {

@@ -262,15 +262,16 @@ private:
     }
 
     [[gnu::noinline, clang::minsize]] static void serve_all_requests() {
+        if (cpu().index == machine.service_cpu && machine.unentered.load() == 0 &&
+            machine.boot.success.name.value != 0) { // first: of what signals come meanwhile only their requests stay
+            backend().hold_interrupts(false);       // firmware may need its system management mode (APM 2 15.17)
+            remember_success();
+            backend().hold_interrupts(true);
+        }
         serve_guest();
         if (clock_rings(core()))
             expire_timeouts();
         if (cpu().index == machine.service_cpu) {
-            if (machine.unentered.load() == 0 && machine.boot.success.name.value != 0) {
-                backend().hold_interrupts(false); // firmware may need its system management mode (APM 2 15.17)
-                remember_success();
-                backend().hold_interrupts(true);
-            }
             console::serve();
             if ((core().requests.fetch_and(~u32{request_serve | request_all_off}) & request_all_off) != 0 &&
                 all_guests_off()) {

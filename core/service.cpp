@@ -2,6 +2,8 @@
 // Copyright the Bulkhead authors
 #include "core/service.hpp"
 
+#include <utility>
+
 #include "arch/x86_64/descriptor_tables.hpp"
 #include "arch/x86_64/entry.hpp"
 #include "arch/x86_64/instructions.hpp"
@@ -112,7 +114,7 @@ namespace {
 } // namespace
 
 void remember_success() {
-    FirmwareVariable& variable = machine.boot.success;
+    const FirmwareVariable variable = std::exchange(machine.boot.success, {}); // once, however it ends
     alignas(16) u8 guest_fpu[512];
     arch::fxsave(guest_fpu); // the firmware may use it (UEFI 2.10 2.3.4.2)
     arch::reset_fpu();
@@ -124,7 +126,6 @@ void remember_success() {
         variable.name.value, variable.vendor.value, variable.attributes, variable.size, variable.data.value);
     arch::write_cr3(own_root);
     arch::fxrstor(guest_fpu);
-    variable.name = {};
     Log() << "all guests that start by themselves run: the firmware " << (status == 0 ? "knows" : "cannot be told")
           << " that this configuration works (" << Hex{status} << ")";
 }

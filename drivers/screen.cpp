@@ -46,7 +46,7 @@ void Screen::put(char c) {
     } else if (c == '\t') {
         column_ = std::min((column_ | 7) + 1, layout_.columns);
     } else if (c < 0 || c >= first_letter) {
-        if (column_ == layout_.columns)
+        if (column_ >= layout_.columns)
             end_line();
         change(row_ * layout_.columns + column_++, c);
     }
@@ -91,6 +91,8 @@ void Screen::show_status(std::string_view text) {
 }
 
 void Screen::change(u32 cell, char c) {
+    if (cell >= (layout_.rows + status_rows) * layout_.columns) // another CPU draws, too: in an emergency
+        return;
     cells_[cell] = c;
     const u32 row = cell / layout_.columns, column = cell % layout_.columns;
     const u32 ink = row < layout_.rows ? light : dark, paper = row < layout_.rows ? dark : light;
