@@ -41,11 +41,33 @@ void Console::print(std::string_view text) const {
         flush();
 }
 
-char Console::wait_for_key() const {
+/// A key that was pressed before it is asked for does not count, and one that answers at once does.
+void Console::ask(std::string_view question) const {
+    if (table_->ConIn != nullptr)
+        table_->ConIn->Reset(table_->ConIn, FALSE);
+    say(question);
+}
+
+bool Console::is_key_pressed_within(u64 seconds, std::string_view question) const {
+    ask(question);
+    constexpr u64 second = 10'000'000; // UEFI 2.10 7.1.7: 100 ns each
+    EFI_EVENT events[2]{};
+    UINTN index = 0;
+    if (table_->ConIn == nullptr ||
+        failed(table_->BootServices->CreateEvent(EVT_TIMER, TPL_APPLICATION, nullptr, nullptr, &events[0])))
+        return true;
+    events[1] = table_->ConIn->WaitForKey;
+    table_->BootServices->SetTimer(events[0], TimerRelative, seconds * second);
+    table_->BootServices->WaitForEvent(2, events, &index);
+    table_->BootServices->CloseEvent(events[0]);
+    return index == 1;
+}
+
+char Console::wait_for_key(std::string_view question) const {
+    ask(question);
     if (table_->ConIn == nullptr)
         return 0;
     UINTN index = 0;
-    table_->ConIn->Reset(table_->ConIn, FALSE); // a key that was pressed earlier does not count
     table_->BootServices->WaitForEvent(1, &table_->ConIn->WaitForKey, &index);
     EFI_INPUT_KEY key{};
     const bool read = !failed(table_->ConIn->ReadKeyStroke(table_->ConIn, &key));

@@ -19,23 +19,29 @@ void greet(const Firmware& firmware) {
 }
 
 /// Says why, and gives the person time to read it before the firmware goes on.
-EFI_STATUS give_up(const Firmware& firmware, const Loader& loader, const Error& error) {
+EFI_STATUS give_up(const Firmware& firmware, Loader& loader, const Error& error) {
     Line<240> line;
     line << "not started: ";
-    if (loader.configuration_is_faulty())
+    const bool is_faulty = loader.configuration_is_faulty() && !loader.wants_inventory();
+    if (is_faulty)
         line << error.value << (error.value == 1 ? " error in " : " errors in ") << "\\bulkhead\\"
              << loader.configuration_name();
     else
         line << error.what;
-    if (!loader.configuration_is_faulty() && error.value != 0)
+    if (!is_faulty && error.value != 0)
         line << ' ' << Hex{error.value};
     firmware.console.say(line.view());
     if (loader.wants_inventory()) {
         take_inventory(firmware);
         return EFI_SUCCESS;
     }
-    firmware.console.say("press a key to return to the firmware, or s to take inventory of this machine");
-    if ((firmware.console.wait_for_key() | 0x20) == 's')
+    // Nobody may be there, and the next boot has something better.
+    if (loader.can_fall_back() &&
+        !firmware.console.is_key_pressed_within(60, "the machine starts again in 60 seconds, unless a key is pressed"))
+        firmware.table->RuntimeServices->ResetSystem(EfiResetCold, EFI_SUCCESS, 0, nullptr);
+    if ((firmware.console.wait_for_key(
+             "press a key to return to the firmware, or s to take inventory of this machine") |
+         0x20) == 's')
         take_inventory(firmware);
     return EFI_LOAD_ERROR;
 }

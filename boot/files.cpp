@@ -117,7 +117,7 @@ Result<EFI_FILE_HANDLE> Volume::open_file(std::string_view path) {
     EFI_FILE_HANDLE file = nullptr;
     const EFI_STATUS status = folder_->Open(folder_, &file, name->text, EFI_FILE_MODE_READ, 0);
     if (status == EFI_NOT_FOUND)
-        return fail("there is no such file");
+        return fail(Files::not_there);
     if (failed(status))
         return fail("the file cannot be opened", status);
     return file;

@@ -29,12 +29,16 @@ public:
     void print(std::string_view text) const;
     /// Everything that was printed so far, from the first on; what is too much is left out.
     [[nodiscard]] static std::string_view log();
-    /// Until a key is pressed: its character, 0 where it has none.
-    char wait_for_key() const; // NOLINT(*-use-nodiscard): most wait for any
+    /// Says the question and waits for a key, at most so long. True where nobody can tell.
+    [[nodiscard]] bool is_key_pressed_within(u64 seconds, std::string_view question) const;
+    /// Says the question and waits for a key: its character, 0 where it has none.
+    char wait_for_key(std::string_view question) const; // NOLINT(*-use-nodiscard): most wait for any
     /// Whether a key of this small letter was pressed up to now. No other key that was is heard of any more.
     [[nodiscard]] bool was_pressed(char letter) const;
 
 private:
+    void ask(std::string_view question) const;
+
     EFI_SYSTEM_TABLE* table_;
 };
 

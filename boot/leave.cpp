@@ -100,8 +100,9 @@ void Loader::leave() {
     Line<200> line;
     line << "bulkhead: ";
     stages_.begin("clocks", arch::read_tsc(), line);
+    line << "\r\n";
     put_on_screen(line.view());
-    put_on_screen("\n");
+    write_to_serial(info_->console_port, line.view());
     if (done)
         done = silence_hardware(machine_);
     if (done)

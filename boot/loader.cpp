@@ -97,7 +97,7 @@ Result<void> Loader::look_at_machine() {
     return check_registers(machine_);
 }
 
-Result<void> Loader::read_configuration() {
+Result<void> Loader::read_text() {
     if (const auto done = volume_.open(); !done) {
         wants_inventory_ = volume_.lacks_folder();
         return done;
@@ -107,11 +107,14 @@ Result<void> Loader::read_configuration() {
     for (const auto& name : names.all()) {
         configuration_file_ = name.view();
         size = volume_.size(configuration_file_);
-        if (size)
+        // Where a server does not answer, say, another machine's configuration must not be taken for this one's.
+        if (size || size.error().what != std::string_view(Files::not_there))
             break;
     }
+    if (!size && size.error().what != std::string_view(Files::not_there))
+        return std::unexpected(size.error());
     if (!size) {
-        wants_inventory_ = !volume_.exists(configuration_file_).value_or(true);
+        wants_inventory_ = true;
         return fail("there is no configuration, \\bulkhead\\bulkhead.toml, on the volume that this program came from");
     }
     if (*size > max_configuration_size)
@@ -123,6 +126,18 @@ Result<void> Loader::read_configuration() {
         return std::unexpected(address.error());
     text_ = {at_physical<char>(*address), *size};
     return volume_.read(configuration_file_, at_physical<u8>(*address, *size));
+}
+
+/// A file that cannot be used is none, where another configuration has worked.
+Result<void> Loader::read_configuration() {
+    readable_ = read_text();
+    if (readable_ || wants_inventory_ || !can_fall_back())
+        return readable_;
+    Line<200> line;
+    line << configuration_file_ << ": " << readable_.error().what;
+    firmware_.console.say(line.view());
+    text_ = {};
+    return {};
 }
 
 /// Prints every fault.
@@ -187,13 +202,18 @@ void Loader::begin_attempt() {
 
 Result<void> Loader::parse_configuration() {
     const std::string_view given = text_;
-    Result<void> parsed = parse(given);
+    Result<void> parsed = readable_ ? parse(given) : readable_;
     const bool wanted = !wants_inventory_ && (!parsed || loaded_.configuration.hypervisor.fallback.value);
     if (const std::string_view other = last_.other_than(given); wanted && !other.empty()) {
         if (!parsed)
             parsed = fall_back(other, "this configuration has errors");
         else if (last_.failures_of(given) != 0)
             parsed = fall_back(other, "the boot before, with this configuration, did not get to its guests");
+        else if (const auto machine = machine_for_guests();
+                 machine && !load_configuration(text_, volume_, &*machine, loaded_)) {
+            (void)refuse_configuration();
+            parsed = fall_back(other, "this configuration asks for what this machine has not");
+        }
     }
     if (parsed)
         begin_attempt();

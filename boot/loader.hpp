@@ -44,6 +44,8 @@ public:
     /// True if the error of load() is that there is no configuration, or one that asks for an inventory.
     [[nodiscard]] bool wants_inventory() const { return wants_inventory_; }
 
+    /// True if another configuration than this one has worked: the next boot may use it.
+    [[nodiscard]] bool can_fall_back() { return !last_.other_than(text_).empty(); }
     [[nodiscard]] std::string_view configuration_name() const { return configuration_file_; }
 
     /// True if the error of load() is that the configuration has faults.
@@ -56,6 +58,7 @@ private:
     // loader.cpp: the stages of load(), in this order
     Result<void> look_at_machine();
     Result<void> read_configuration();
+    Result<void> read_text();
     Result<void> parse_configuration();
     Result<void> take_own_memory();
     void take_journal();
@@ -106,6 +109,7 @@ private:
 
     bool wants_inventory_ = false;
     std::string_view configuration_file_; ///< its name
+    Result<void> readable_;               ///< read_text()'s
     std::string_view text_;               ///< of the configuration
     Variables variables_;
     LastConfiguration<Variables> last_;

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "config/files.hpp"
+
 namespace bulkhead::boot {
 
 namespace {
@@ -48,8 +50,9 @@ EFI_STATUS Network::transfer(EFI_PXE_BASE_CODE_TFTP_OPCODE operation, std::strin
 Result<u64> Network::size(std::string_view path) {
     u64 size = 0;
     const EFI_STATUS status = transfer(EFI_PXE_BASE_CODE_TFTP_GET_FILE_SIZE, path, nullptr, size);
-    if (status == EFI_TFTP_ERROR || status == EFI_NOT_FOUND)
-        return fail("there is no such file");
+    constexpr u8 file_not_found = 1; // RFC 1350 5
+    if (status == EFI_NOT_FOUND || (status == EFI_TFTP_ERROR && pxe_->Mode->TftpError.ErrorCode == file_not_found))
+        return fail(Files::not_there);
     if (failed(status))
         return fail("the server cannot say how large the file is", status);
     return size;

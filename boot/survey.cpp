@@ -76,8 +76,7 @@ void take_inventory(const Firmware& firmware) {
     survey::write_summary(summary, inventory);
     firmware.console.print(summary.view());
     write_files(firmware, inventory);
-    firmware.console.say("press a key to return to the firmware");
-    (void)firmware.console.wait_for_key();
+    (void)firmware.console.wait_for_key("press a key to return to the firmware");
 }
 
 } // namespace bulkhead::boot

@@ -60,8 +60,13 @@ std::string_view Variables::read_text(u8 slot) {
     return {text_.data(), read(firmware_, ticks_, text_names[slot & 1], text_.data(), text_.size())};
 }
 
+/// Firmware is known that does not start any more when its memory for variables is full: half of it stays free.
 bool Variables::write_text(u8 slot, std::string_view text) {
-    return text.size() <= text_.size() &&
+    UINT64 all = 0, left = 0, largest = 0;
+    const EFI_STATUS status =
+        firmware_.table->RuntimeServices->QueryVariableInfo(texts_attributes, &all, &left, &largest);
+    const bool fits = failed(status) || (text.size() <= largest && text.size() + all / 2 <= left);
+    return text.size() <= text_.size() && fits &&
            write(firmware_, ticks_, text_names[slot & 1], texts_attributes, text.data(), text.size());
 }
 

@@ -119,7 +119,8 @@ Boot fallback() {
     boot.on = {tools::MachineKind::QemuAmd};
     boot.options.cpus = 2;
     boot.options.keeps_variables = true;
-    boot.earlier = {good, bad, bad, bad};
+    const std::string large = "[[guest]]\nname = \"bad\"\nmemory = \"64 GiB\"\nkernel = \"hello\"\n";
+    boot.earlier = {good, bad, bad, bad, large, ""};
     boot.configuration = "[[guest]]\nname = 1\n";
     const std::string works = "^bulkhead: all guests that start by themselves run: the firmware knows that this";
     const std::string instead = "^bulkhead: the last configuration that worked is used instead";
@@ -137,6 +138,8 @@ Boot fallback() {
         {"it failed, and the one before is used",
          and_says("^bulkhead: the boot before, with this configuration, did not"), qemu, "run 3"},
         {"the new one has another chance", tries_bad, qemu, "run 4"},
+        {"one that asks for too much has none", and_says("^bulkhead: this configuration asks for what"), qemu, "run 5"},
+        {"an empty file has none", and_says("^bulkhead: bulkhead.toml: the configuration is empty"), qemu, "run 6"},
         {"one with errors has none", and_says("^bulkhead.toml:2:8: error: |^bulkhead: this configuration has errors")},
     };
     return boot;

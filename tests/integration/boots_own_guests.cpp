@@ -326,6 +326,9 @@ Boot screen() {
          "screen guests"},
         passes("neighbour"),
         {"there is one", {line("^bulkhead: \\d+ CPUs, .*, screen \\d+ x \\d+$")}},
+        {"the serial port has the same stages",
+         {lines_in_order(
+             {"^bulkhead: stage 12 of ", "^bulkhead: stage 13 of 18: clocks$", "^bulkhead: stage 14 of "})}},
     };
     boot.until = is_off("neighbour", "powered off");
     return boot;
