@@ -8,7 +8,8 @@
 #include "guests/lib/traps.hpp"
 
 // A guest that minds its own business beside one that does not: for `seconds=`, or with 0 until its power button is
-// pressed, it computes on its memory and takes its tick. Its memory must stay what it wrote, and its time must go on.
+// pressed, it computes on its memory and takes its tick. Its memory must stay what it wrote, its time must go on and
+// never back, and no interrupt may come but its timer's: any other vector fails it.
 // With `alone=1` it has no exit in that time, whatever the others do. With `rest=` it sleeps for so many ticks after
 // each round, and leaves an emulator's time to the others.
 namespace bulkhead::guest {
@@ -25,13 +26,16 @@ constexpr u64 area_size = 4 * MiB;
 volatile u64 ticks;
 volatile u64 longest_pause;
 volatile u64 last_tick;
+volatile u64 times_back;
 volatile bool is_to_end;
 
 u64 mix(u64 value) { return value * 6364136223846793005 + 1442695040888963407; }
 
 void on_tick(Frame&) {
     const u64 now = rdtsc();
-    if (now - last_tick > longest_pause)
+    if (now < last_tick)
+        times_back = times_back + 1;
+    else if (now - last_tick > longest_pause)
         longest_pause = now - last_tick;
     last_tick = now;
     ticks = ticks + 1;
@@ -92,6 +96,9 @@ void run() {
         check_equal(exits_since, 1, "exits, the question for them among them");
     check_equal(damaged, 0, "words of its memory that changed");
     check(rounds > 0, "rounds: ", rounds);
+    check_equal(times_back, 0, "times that its TSC went back");
+    const u64 most = (rdtsc() - begin) / (hz / tick_hz);
+    check(ticks <= most + most / 50 + 2, "more ticks than the timer has made: ", u64{ticks}, ", not ", most);
     check(ticks >= seconds * tick_hz / 10, "only ", u64{ticks}, " ticks in ", seconds, " seconds");
     Line<120> note;
     note << rounds << " rounds, " << u64{ticks} << " ticks in " << seconds << " s, longest pause "

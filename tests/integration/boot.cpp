@@ -11,7 +11,8 @@ namespace bulkhead::integration {
 std::vector<Boot> all_boots() {
     std::vector<Boot> all;
     for (const auto& list :
-         {linux_boots(), own_guest_boots(), configuration_boots(), intent_boots(), life_boots(), survey_boots()})
+         {linux_boots(), own_guest_boots(), attack_boots(), configuration_boots(), intent_boots(), life_boots(),
+          survey_boots()})
         all.insert(all.end(), list.begin(), list.end());
     return all;
 }

@@ -49,6 +49,9 @@ struct Typing {
     std::string after;
     std::string keys;
     std::string console{}; ///< as in Case
+    /// Not before each of these was in a line, however long ago: what several guests do has no order. Then `after` may
+    /// be "".
+    std::vector<std::string> once{};
 };
 
 /// When a line on COM1 has `after`, the screen is photographed. On QEMU. Its text is the console "screen NAME" of
@@ -109,6 +112,7 @@ struct Boot {
 [[nodiscard]] std::vector<Boot> intent_boots();
 [[nodiscard]] std::vector<Boot> life_boots();
 [[nodiscard]] std::vector<Boot> survey_boots();
+[[nodiscard]] std::vector<Boot> attack_boots();
 
 /// The text of a configuration with these guests.
 [[nodiscard]] std::string configuration_of(const std::vector<Guest>& guests);

@@ -2,6 +2,7 @@
 // Copyright the Bulkhead authors
 #include "integration/recording.hpp"
 
+#include <algorithm>
 #include <fstream>
 #include <iostream>
 #include <iterator>
@@ -39,7 +40,8 @@ public:
         std::vector<std::string> seen = transcript_.add(bytes);
         seen.push_back(transcript_.unfinished());
         for (const std::string& line : seen) {
-            if (typed_ < typing_.size() && std::regex_search(line, std::regex(typing_[typed_].after)))
+            note(line);
+            if (typed_ < typing_.size() && is_time_for(typing_[typed_], line))
                 reaction.type += typing_[typed_++].keys;
             for (const Photograph& picture : photographs_of(boot_, machine_))
                 if (console_.empty() && std::regex_search(line, std::regex(picture.after)) &&
@@ -54,10 +56,22 @@ public:
     [[nodiscard]] unsigned typed() const { return typed_; }
 
 private:
+    void note(const std::string& line) {
+        for (const Typing& typing : typing_)
+            for (const std::string& pattern : typing.once)
+                if (!once_.contains(pattern) && std::regex_search(line, std::regex(pattern)))
+                    once_.insert(pattern);
+    }
+    bool is_time_for(const Typing& typing, const std::string& line) const {
+        return std::ranges::all_of(typing.once, [&](const std::string& each) { return once_.contains(each); }) &&
+               std::regex_search(line, std::regex(typing.after));
+    }
+
     const Boot& boot_;
     tools::MachineKind machine_;
     std::string console_;
     std::set<std::string> taken_; ///< photographs
+    std::set<std::string> once_;  ///< of Typing::once, what was there
     std::vector<Typing> typing_;
     tools::Transcript transcript_;
     unsigned typed_ = 0;
