@@ -75,12 +75,18 @@ void Loader::make_vcpus() {
         make_vcpu_starts(at_physical<VcpuStart>(guest.vcpus.address, guest.vcpus.count), info_->clocks);
 }
 
-/// The firmware's console is gone. What it showed comes first, so that all of the boot is on one screen.
+/// The firmware's console is gone. What it showed comes first, as much of it as fits, so that the boot is on one
+/// screen.
 void Loader::take_screen() {
     if (screen_.empty())
         return;
     screen_[0] = open_screen(info_->framebuffer);
-    put_on_screen(Console::log());
+    const std::string_view log = Console::log();
+    std::size_t begin = log.size();
+    u32 lines = 0;
+    while (begin > 0 && (log[begin - 1] != '\n' || ++lines < screen_[0].rows()))
+        --begin;
+    put_on_screen(log.substr(begin));
 }
 
 void Loader::put_on_screen(std::string_view text) {

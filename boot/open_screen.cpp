@@ -3,10 +3,12 @@
 #include "boot/open_screen.hpp"
 
 #include <algorithm>
+#include <cstring>
 
 namespace bulkhead::boot {
 
 using drivers::Screen;
+using drivers::ScreenLayout;
 
 bool can_show_text(const FramebufferInfo& framebuffer) {
     constexpr u32 last_known_format = 1; // PixelRedGreenBlue..., PixelBlueGreenRedReserved8BitPerColor
@@ -24,12 +26,13 @@ Screen open_screen(const FramebufferInfo& framebuffer) {
                                  framebuffer.height / Screen::letter_height / (2 * Screen::status_rows));
     const u32 columns = std::min(framebuffer.width / (Screen::letter_width * scale), most_columns);
     const u32 rows = std::min(framebuffer.height / (Screen::letter_height * scale), Screen::max_cells / columns);
-    auto* pixels = reinterpret_cast<volatile u32*>(framebuffer.address.value);
-    for (u64 i = 0; i < u64{framebuffer.pixels_per_line} * framebuffer.height; ++i)
-        pixels[i] = 0;
-    return {
-        {.stride = framebuffer.pixels_per_line, .scale = scale, .columns = columns, .rows = rows - Screen::status_rows},
-        framebuffer.address.value};
+    const ScreenLayout layout{
+        .stride = framebuffer.pixels_per_line, .scale = scale, .columns = columns, .rows = rows - Screen::status_rows};
+    const u64 row_size = u64{layout.stride} * Screen::letter_height * scale;
+    auto* pixels = reinterpret_cast<u32*>(framebuffer.address.value);
+    std::memset(pixels, 0, u64{layout.stride} * framebuffer.height * sizeof(u32)); // Screen::dark
+    std::fill(pixels + layout.rows * row_size, pixels + rows * row_size, Screen::light);
+    return {layout, framebuffer.address.value};
 }
 
 } // namespace bulkhead::boot

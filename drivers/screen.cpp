@@ -3,6 +3,7 @@
 #include "drivers/screen.hpp"
 
 #include <algorithm>
+#include <bit>
 
 #include "font.hpp"
 
@@ -23,15 +24,16 @@ constexpr auto letters = [] {
     return bytes;
 }();
 
-/// The same in RGB and BGR.
-constexpr u32 light = 0xd0d0d0, dark = 0;
+const u8* shape(char c) {
+    return &letters[static_cast<u32>((c < first_letter || c > last_letter ? '?' : c) - first_letter) *
+                    Screen::letter_height];
+}
 
 } // namespace
 
 Screen::Screen(const ScreenLayout& layout, u64 pixels) : layout_(layout) {
     move(pixels);
-    for (u32 cell = 0; cell < (layout.rows + status_rows) * layout.columns; ++cell)
-        change(cell, ' ');
+    cells_.fill(' ');
 }
 
 void Screen::put(char c) {
@@ -90,21 +92,21 @@ void Screen::show_status(std::string_view text) {
     }
 }
 
+/// Only pixels that are another colour now: a write to a framebuffer is slow, and most of a letter is paper.
 void Screen::change(u32 cell, char c) {
     if (cell >= (layout_.rows + status_rows) * layout_.columns) // another CPU draws, too: in an emergency
         return;
+    const u8 *was = shape(cells_[cell]), *is = shape(c);
     cells_[cell] = c;
-    const u32 row = cell / layout_.columns, column = cell % layout_.columns;
+    const u32 row = cell / layout_.columns, column = cell % layout_.columns, scale = layout_.scale;
     const u32 ink = row < layout_.rows ? light : dark, paper = row < layout_.rows ? dark : light;
-    const u32 letter = static_cast<u32>((c < first_letter || c > last_letter ? '?' : c) - first_letter);
-    volatile u32* line = pixels_ + u64{row} * letter_height * layout_.scale * layout_.stride +
-                         u64{column} * letter_width * layout_.scale;
-    for (u32 y = 0; y < letter_height * layout_.scale; ++y, line += layout_.stride) {
-        volatile u32* pixel = line;
-        for (u32 bit = 1u << letter_width >> 1; bit != 0; bit >>= 1)
-            for (u32 i = 0; i < layout_.scale; ++i)
-                *pixel++ = (letters[letter * letter_height + y / layout_.scale] & bit) != 0 ? ink : paper;
-    }
+    volatile u32* corner = pixels_ + u64{row} * letter_height * scale * layout_.stride + column * letter_width * scale;
+    for (u32 y = 0; y < letter_height; ++y, corner += u64{scale} * layout_.stride)
+        for (u32 changed = was[y] ^ is[y]; changed != 0; changed &= changed - 1) {
+            const u32 bit = static_cast<u32>(std::countr_zero(changed)), x = (letter_width - 1 - bit) * scale;
+            for (u32 i = 0; i < scale * scale; ++i)
+                corner[u64{i / scale} * layout_.stride + x + i % scale] = (is[y] >> bit & 1) != 0 ? ink : paper;
+        }
 }
 
 } // namespace bulkhead::drivers

@@ -24,14 +24,16 @@ public:
     static constexpr u32 status_rows = 2;
     static constexpr u32 max_cells = 32768; ///< letters that can be shown, with the status
     static constexpr u32 letter_width = 8, letter_height = 16;
+    static constexpr u32 light = 0xd0d0d0, dark = 0; ///< the same in RGB and BGR
 
     /// There is none: all that is written is lost.
     constexpr Screen() = default;
-    /// `pixels`: its first one's address. All of them are 0.
+    /// `pixels`: its first one's address. All of them are dark, but for the status' rows, which are light.
     Screen(const ScreenLayout& layout, u64 pixels);
     /// It is mapped elsewhere from now on.
     void move(u64 pixels) { pixels_ = reinterpret_cast<volatile u32*>(pixels); }
     [[nodiscard]] bool is_open() const { return pixels_ != nullptr; }
+    [[nodiscard]] u32 rows() const { return layout_.rows; }
 
     /// A character of text. Of a terminal's control characters it knows \r \n \b \t; escape sequences are left out, and
     /// none goes on behind the line's end.

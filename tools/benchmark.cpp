@@ -35,7 +35,7 @@ constexpr Quantity boot_parts[] = {
     {"zeroing and copying", "boot: copying and zeroing"},
     {"ending the firmware", "boot: firmware stopping its drivers"},
     {"hardware waits", "boot: waiting for hardware"},
-    {"all else", "boot: all else, from efi_main to the first guest instruction", 70'000'000},
+    {"all else", "boot: all else, from efi_main to the first guest instruction", 30'000'000},
 };
 
 // "BENCH name N" (guests/exit-cost.cpp).
