@@ -50,6 +50,7 @@ struct MachineOptions {
     /// "": it boots the image. Else a folder in that of its run, the root of a TFTP server: it boots by PXE. QEMU.
     std::string network_root{};
     std::string uuid{};               ///< its SMBIOS', unless ""; QEMU
+    std::string serial_number{};      ///< likewise
     bool keeps_variables = false;     ///< of its firmware, from the run before in the same folder; QEMU
     bool goes_on_after_reset = false; ///< else a reset is the end of the run
     bool count_instructions = false; ///< the TSC advances by one for each instruction: deterministic, slow; for one CPU

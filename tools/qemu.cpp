@@ -47,6 +47,8 @@ void append_cpus(Command& command, MachineKind machine, const MachineOptions& op
 void append_medium(Command& command, const MachineOptions& options) {
     if (!options.uuid.empty())
         append(command, {"-uuid", options.uuid});
+    if (!options.serial_number.empty())
+        append(command, {"-smbios", "type=1,serial=" + options.serial_number});
     if (!options.network_root.empty()) {
         append(command,
                {"-netdev", "user,id=net,restrict=on,bootfile=EFI/BOOT/BOOTX64.EFI,tftp=" + options.network_root});

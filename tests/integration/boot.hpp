@@ -54,11 +54,11 @@ struct Typing {
     std::vector<std::string> once{};
 };
 
-/// When a line on COM1 has `after`, the screen is photographed. On QEMU. Its text is the console "screen NAME" of
-/// cases.
+/// When a line has `after`, the screen is photographed. On QEMU. Its text is the console "screen NAME" of cases.
 struct Photograph {
     std::string name;
     std::string after;
+    std::string console{}; ///< where that line is; as in Case
 };
 
 /// A guest in a configuration that configuration_of() writes.
@@ -91,6 +91,9 @@ struct Boot {
     /// then is on the console "survey", what it wrote on "inventory.toml" and "bulkhead.toml", what the host command
     /// thinks of these on "check".
     bool takes_inventory = false;
+    /// The boot writes files. With any other, its disk must be after it, bit for bit, what it was before,
+    /// where the firmware does not write there (on QEMU).
+    bool writes_disk = false;
     std::string until{};             ///< the machine is ended at a line that has this; for one that does not power off
     std::chrono::seconds quiet{120}; ///< no output for so long, on QEMU: nothing will come any more
     std::vector<Case> cases{};

@@ -162,6 +162,18 @@ Boot network() {
     return boot;
 }
 
+/// A medium for many machines: this one is told by its serial number, whose odd characters are '_'.
+Boot serial_number() {
+    Boot boot = boot_of("serial-number", {{.name = "hello", .kernel = "hello"}}, {own_guest("hello")});
+    boot.on = {tools::MachineKind::QemuAmd};
+    boot.options.serial_number = "BOX 7/3.a";
+    boot.texts = {{"serial-BOX_7_3.a.toml", boot.configuration}, {"serial-BOX_7_3.toml", "another machine's"}};
+    boot.configuration = "who has no other";
+    boot.cases = {{"its own configuration is read",
+                   {line("^\\[hello\\] "), line(is_off("hello", "powered off")), never("error:")}}};
+    return boot;
+}
+
 /// The hypervisor reaches the firmware's variables, on both vendors' CPUs.
 Boot variables() {
     Boot boot = boot_of("variables", {{.name = "hello", .kernel = "hello"}}, {own_guest("hello")});
@@ -175,7 +187,7 @@ Boot variables() {
 } // namespace
 
 std::vector<Boot> configuration_boots() {
-    return {syntax(), contents(), machine(), no_virtualization(), fallback(), variables(), network()};
+    return {syntax(), contents(), machine(), no_virtualization(), fallback(), variables(), network(), serial_number()};
 }
 
 } // namespace bulkhead::integration

@@ -336,10 +336,37 @@ Boot screen() {
     return boot;
 }
 
-/// Without a serial port nothing is lost but what could be typed.
+/// The hypervisor has no serial port: nothing is lost but what could be typed to it, and the screen has all. A guest
+/// with a port of its own says when there is something to see.
 Boot no_serial() {
-    Boot boot = boot_of("no-serial", {guest_named("neighbour", "seconds=1")}, images_of({"neighbour"}));
+    const Guest own{.name = "own", .kernel = "echo", .more = "console-port = 0x2f8"};
+    Boot boot = boot_of("no-serial", {own, guest_named("neighbour", "seconds=1")}, images_of({"echo", "neighbour"}));
     boot.configuration = "[hypervisor]\nconsole-port = 0\n\n" + boot.configuration;
+    boot.options.guest_ports = {{.guest = "own", .port = 0x2f8, .irq = 3}};
+    boot.options.screen = true;
+    boot.photographs = {{"own", "^echo: type a line", "own"}};
+    boot.typing = {{"^echo: type a line", "seen\r", "own"}};
+    boot.cases = {
+        {"the screen shows the boot",
+         {lines_in_order({"^bulkhead: stage 12 of 18", "^bulkhead: hypervisor ", "^bulkhead: stage 18 of 18: "})},
+         {tools::MachineKind::QemuAmd},
+         "screen own"},
+        {"nothing is said on the port", {line("Bulkhead "), never("stage 1[3-8] of|\\[neighbour\\]")}},
+        {"guests run", {line("^PASS echo: got \"seen\"$")}, everywhere, "own"}};
+    return boot;
+}
+
+/// The screen is left as the firmware had it.
+Boot no_screen() {
+    Boot boot = boot_of("no-screen", {guest_named("neighbour", "seconds=1")}, images_of({"neighbour"}));
+    boot.configuration = "[hypervisor]\nscreen = false\n\n" + boot.configuration;
+    boot.options.screen = true;
+    boot.photographs = {{"running", "^\\[neighbour\\] "}};
+    boot.cases = {passes("neighbour"),
+                  {"nothing of the hypervisor is on it",
+                   {never("bulkhead: stage 1[2-8] of|neighbour")},
+                   {tools::MachineKind::QemuAmd},
+                   "screen running"}};
     return boot;
 }
 
@@ -460,6 +487,7 @@ std::vector<Boot> own_guest_boots() {
             halt(),
             screen(),
             no_serial(),
+            no_screen(),
             panic(),
             no_interrupt(),
             containment("shutdowns", {"triple-fault", "shutdown-idt", "bad-fetch-hole"}),

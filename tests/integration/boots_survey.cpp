@@ -77,6 +77,7 @@ Boot asked() {
     Boot boot;
     boot.name = "survey-asked";
     boot.configuration = "[hypervisor]\nsurvey = true\n";
+    boot.writes_disk = true;
     boot.until = end_of_survey;
     boot.cases = {
         {"the configuration is not replaced",
@@ -105,10 +106,22 @@ Boot by_key() {
     Boot boot;
     boot.name = "survey-by-key";
     boot.configuration = "no configuration";
+    boot.writes_disk = true;
     boot.typing = {{"or s to take inventory of this machine", "s"}};
     boot.until = "bulkhead: next: ";
     boot.cases = {
         {"it is taken", {line("bulkhead: not started: 1 error in"), line("^  verdict    it can run Bulkhead$")}}};
+    return boot;
+}
+
+/// A key that is pressed before the loader starts brings it where the boot would have gone well.
+Boot by_held_key() {
+    Boot boot = boot_of("survey-by-held-key", {{.name = "hello", .kernel = "hello"}}, {own_guest("hello")});
+    boot.on = {MachineKind::QemuAmd}; // on Bochs a typed key takes longer than the loader's way to the question
+    boot.writes_disk = true;
+    boot.typing = {{"BdsDxe: starting ", "s"}};
+    boot.until = end_of_survey;
+    boot.cases = {{"it is taken instead", {line("^  verdict    it can run Bulkhead$"), never("^\\[hello\\] ")}}};
     return boot;
 }
 
@@ -120,7 +133,8 @@ std::vector<Boot> survey_boots() {
             with_iommu("amd-iommu", "amd", debian_kernel("trixie")),
             asked(),
             write_protected(),
-            by_key()};
+            by_key(),
+            by_held_key()};
 }
 
 } // namespace bulkhead::integration

@@ -13,6 +13,7 @@
 #include "integration/read_back.hpp"
 #include "integration/screen.hpp"
 #include "tools/failure.hpp"
+#include "tools/file_digest.hpp"
 #include "tools/folders.hpp"
 #include "tools/initramfs.hpp"
 #include "tools/transcript.hpp"
@@ -44,7 +45,7 @@ public:
             if (typed_ < typing_.size() && is_time_for(typing_[typed_], line))
                 reaction.type += typing_[typed_++].keys;
             for (const Photograph& picture : photographs_of(boot_, machine_))
-                if (console_.empty() && std::regex_search(line, std::regex(picture.after)) &&
+                if (console_ == picture.console && std::regex_search(line, std::regex(picture.after)) &&
                     taken_.insert(picture.name).second)
                     photograph(recording_folder(boot_, machine_), picture.name);
             // A machine that could not start would sit there until the time is up.
@@ -111,6 +112,11 @@ void prepare_disk(const Boot& boot, const std::string& configuration, tools::Mac
     tools::write_image(folder / "disk.img", contents);
     if (!boot.options.network_root.empty())
         tools::write_tree(folder / boot.options.network_root, contents);
+}
+
+/// Where there is no flash memory, OVMF keeps its variables in a file NvVars on the volume that it boots from.
+bool firmware_writes_disk(tools::MachineKind machine) {
+    return machine == tools::MachineKind::BochsIntel || machine == tools::MachineKind::BochsAmd;
 }
 
 std::string name_of_run(std::size_t index) { return "run " + std::to_string(index + 1); }
@@ -183,19 +189,21 @@ void record(const Boot& boot, tools::MachineKind machine) {
     prepare_disk(boot, boot.configuration, machine, folder);
     if (boot.takes_inventory)
         record_survey(boot, machine, folder);
+    const std::string before = tools::sha256_of_file(folder / "disk.img");
     const auto [end, typed] = run(boot, machine, folder);
+    const bool wrote_disk = !firmware_writes_disk(machine) && tools::sha256_of_file(folder / "disk.img") != before;
     std::filesystem::remove(folder / "disk.img");
     std::cout << boot.name << " on " << tools::name_of(machine) << ": " << tools::describe(end) << '\n';
     if (end == tools::SessionEnd::Failed)
         throw tools::Failure(tools::where_to_look(machine, folder));
-    std::ofstream(folder / "end.txt") << typed << ' ' << tools::describe(end) << '\n';
+    std::ofstream(folder / "end.txt") << typed << ' ' << wrote_disk << ' ' << tools::describe(end) << '\n';
 }
 
 Recording read_recording(const Boot& boot, tools::MachineKind machine) {
     Recording recording;
     recording.serial_log = recording_folder(boot, machine) / "serial.log";
     std::ifstream end(recording.serial_log.parent_path() / "end.txt");
-    end >> recording.typed >> std::ws;
+    end >> recording.typed >> recording.wrote_disk >> std::ws;
     if (!std::getline(end, recording.end))
         throw tools::Failure("there is no recording " + recording.serial_log.string() + ": run the boot first");
 
@@ -218,6 +226,8 @@ std::string judge_end(const Boot& boot, const Recording& recording) {
         return recording.end + ", and should be: " + std::string(wanted);
     if (recording.typed < boot.typing.size())
         return "what should be typed after " + boot.typing[recording.typed].after + " was not";
+    if (recording.wrote_disk && !boot.writes_disk)
+        return "the disk was written to";
     return "";
 }
 

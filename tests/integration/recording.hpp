@@ -18,6 +18,7 @@ struct Recording {
     std::map<std::string, std::vector<std::string>> lines; ///< of each console, as in Case
     std::string end;                                       ///< tools::describe() of the run's end
     unsigned typed = 0;                                    ///< how many of Boot::typing came to be typed
+    bool wrote_disk = false;                               ///< the disk is not what it was before; on QEMU
 };
 
 /// build/integration/MACHINE/NAME
@@ -30,7 +31,8 @@ void record(const Boot& boot, tools::MachineKind machine);
 /// Throws tools::Failure where there is no recording.
 [[nodiscard]] Recording read_recording(const Boot& boot, tools::MachineKind machine);
 
-/// The case that every boot has: it came to its end in the way it should, and all was typed.
+/// The case that every boot has: it came to its end in the way it should, all was typed, and the disk is
+/// as it was.
 inline constexpr std::string_view end_case = "ends as it should";
 
 /// What is wrong with how the run ended: a sentence, or "".
