@@ -23,7 +23,8 @@ struct JournalEntry {
         return hash.value();
     }
     [[nodiscard]] std::string_view line() const {
-        return {text, std::string_view(text, sizeof text).find_first_of('\0')};
+        const std::string_view all(text, sizeof text);
+        return all.substr(0, all.find('\0'));
     }
 };
 static_assert(sizeof(JournalEntry) == 256);

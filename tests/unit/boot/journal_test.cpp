@@ -63,6 +63,13 @@ TEST_CASE("Journal: a line that is too long is cut") {
     CHECK(found_in(ring) == Lines{std::string(239, 'x')});
 }
 
+TEST_CASE("Journal: a line without a zero behind it ends with its entry") {
+    Ring ring{};
+    std::memset(ring[0].text, 'x', sizeof ring[0].text);
+    ring[0].checksum = ring[0].right_checksum();
+    CHECK(found_in(ring) == Lines{std::string(sizeof ring[0].text, 'x')});
+}
+
 TEST_CASE("Journal: the newest lines stay when it wraps") {
     for (int count = 1; count < 40; ++count) {
         Ring ring{};
