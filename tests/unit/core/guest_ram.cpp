@@ -28,6 +28,11 @@ GuestRam::GuestRam(bool high) : high_(high) {
         open(window_ + 4 * GiB, MiB);
 }
 
+void GuestRam::clear() {
+    if (madvise(window_, reserved, MADV_DONTNEED) != 0)
+        throw std::runtime_error("madvise");
+}
+
 GuestRam::~GuestRam() { munmap(window_, reserved); }
 
 } // namespace bulkhead::test

@@ -21,6 +21,9 @@ public:
     GuestRam(const GuestRam&) = delete;
     GuestRam& operator=(const GuestRam&) = delete;
 
+    /// All zeros again.
+    void clear();
+
     [[nodiscard]] GuestMemory memory() const { return {window_, low_end, high_ ? high_end : 0}; }
 
     template <class T> void put(u64 address, T value) { std::memcpy(window_ + address, &value, sizeof value); }
