@@ -4,7 +4,7 @@
 # Every module is compiled from the same sources for up to four worlds:
 #   RESIDENT  hv_NAME    the hypervisor: freestanding ELF, libc++ in hardened mode
 #   EFI       efi_NAME   the loader: freestanding PE/COFF objects
-#   HOST      host_NAME  unit tests: libstdc++, ASan and UBSan
+#   HOST      host_NAME  unit tests: libstdc++, ASan and UBSan; tests/fuzz compiles them once more
 #   TOOL      tool_NAME  the host command: libstdc++, no sanitizers
 # Each is an OBJECT library. Only clang builds all four, so it is the project's compiler.
 
@@ -60,6 +60,9 @@ function(bulkhead_module name)
       set(target host_${name})
       set(flags ${BULKHEAD_HOST_FLAGS})
       set_property(GLOBAL APPEND PROPERTY BULKHEAD_HOST_OBJECTS $<TARGET_OBJECTS:${target}>)
+      foreach(source ${M_SOURCES})
+        set_property(GLOBAL APPEND PROPERTY BULKHEAD_HOST_SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/${source})
+      endforeach()
     else()
       set(target tool_${name})
       set(flags ${BULKHEAD_TOOL_FLAGS})

@@ -2,17 +2,16 @@
 // Copyright the Bulkhead authors
 //
 // Sub-commands that boot emulated machines.
-#include <filesystem>
 #include <memory>
 #include <thread>
 #include <unistd.h>
 
-#include "base/types.hpp"
 #include "tools/benchmark.hpp"
 #include "tools/commands.hpp"
 #include "tools/demo.hpp"
 #include "tools/failure.hpp"
 #include "tools/folders.hpp"
+#include "tools/fuzz.hpp"
 #include "tools/machine.hpp"
 #include "tools/process.hpp"
 #include "tools/run.hpp"
@@ -41,22 +40,6 @@ struct BenchArguments {
     pointers.push_back(nullptr);
     execvp(pointers.front(), pointers.data());
     throw Failure("cannot start " + command.front());
-}
-
-/// What it finds new goes to build/fuzz, and so do inputs that fail.
-int fuzz(u64 runs) {
-    const std::filesystem::path program = build_folder() / "tests/fuzz";
-    const std::filesystem::path found = build_folder() / "fuzz";
-    std::filesystem::create_directories(found);
-    Command command{program / "fuzz_configuration",
-                    "-dict=" + (program / "configuration.dict").string(),
-                    "-artifact_prefix=" + found.string() + "/failed-",
-                    "-print_final_stats=1",
-                    "-runs=" + std::to_string(runs),
-                    found,
-                    program / "seeds"};
-    static_cast<void>(nice(10));
-    execute(command);
 }
 
 /// Replaces this process by ctest, whose summary is the end of the output.
@@ -119,11 +102,16 @@ void add_test(Commands& commands) {
 }
 
 void add_fuzz(Commands& commands) {
-    constexpr u64 standard = 5'000'000;
-    const auto runs = std::make_shared<u64>(standard);
-    CLI::App* command = commands.add("fuzz", "Try random configurations on the parser, beside another one");
-    command->add_option("--runs", *runs, "how many; default: 5000000, which take about an hour");
-    commands.on(command, [runs] { return fuzz(*runs); });
+    const auto arguments = std::make_shared<FuzzArguments>();
+    CLI::App* command = commands.add("fuzz", "Try random input on everything that takes bytes from outside");
+    command->add_option("--target", arguments->targets,
+                        "one of them, as tests/fuzz has it; again for more; default: all");
+    command->add_option("--runs", arguments->runs, "inputs of each target; default: as many as there is time for");
+    command->add_option("--time", arguments->seconds, "seconds for each target; default: 60, if --runs is not given");
+    command->footer(
+        "An input that fails is kept as build/fuzz/failed-*: build/tests/fuzz/fuzz_TARGET FILE repeats it.\n"
+        "Exit status: 1 when one has failed.");
+    commands.on(command, [arguments] { return run_fuzz(*arguments); });
 }
 
 } // namespace bulkhead::tools

@@ -4,12 +4,13 @@
 // Any bytes as a configuration: either we accept them, and toml++ does with the same values; or we refuse them, each
 // fault with its line. What is accepted is placed on a machine, whose CPUs and memory nobody gets twice.
 #include <algorithm>
-#include <cstdio>
-#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <memory>
-#include <vector>
 
 #include "config/load.hpp"
+#include "fuzz/fuzz.hpp"
 #include "unit/config/toml_oracle.hpp"
 
 namespace bulkhead {
@@ -21,15 +22,10 @@ public:
     Result<u64> size(std::string_view) override { return 64 * KiB; }
 };
 
-[[noreturn]] void fail_with(const char* what) {
-    std::fprintf(stderr, "%s\n", what);
-    std::abort();
-}
-
 void check_faults(const Diagnostics& diagnostics) {
     for (const Diagnostic& diagnostic : diagnostics.all())
         if (diagnostic.at.line == 0 || diagnostic.message.empty())
-            fail_with("a fault without a line");
+            fuzz::fail("a fault without a line");
 }
 
 /// One for all runs: to make it takes longer than a run.
@@ -45,9 +41,9 @@ void compare_with_oracle(std::string_view text) {
         return check_faults(diagnostics);
     try {
         if (!test::same_document(entries, ::toml::parse(text)))
-            fail_with("toml++ reads other values");
+            fuzz::fail("toml++ reads other values");
     } catch (const ::toml::parse_error&) {
-        fail_with("toml++ refuses what we accept");
+        fuzz::fail("toml++ refuses what we accept");
     }
 }
 
@@ -57,7 +53,7 @@ void check_plan(const Plan& plan, std::size_t cpus) {
     for (const GuestPlan& guest : plan.guests) {
         for (const u32 cpu : guest.cpus) {
             if (taken.at(cpu))
-                fail_with("a CPU of two guests");
+                fuzz::fail("a CPU of two guests");
             taken[cpu] = true;
         }
         chunks.insert(chunks.end(), guest.memory.begin(), guest.memory.end());
@@ -65,7 +61,7 @@ void check_plan(const Plan& plan, std::size_t cpus) {
     std::ranges::sort(chunks, {}, &MemoryChunk::host);
     for (std::size_t i = 1; i < chunks.size(); ++i)
         if (chunks[i - 1].host + chunks[i - 1].size > chunks[i].host)
-            fail_with("memory of two guests");
+            fuzz::fail("memory of two guests");
 }
 
 /// Two nodes of three cores of two threads.
@@ -95,13 +91,28 @@ void try_configuration(std::string_view text) {
 }
 
 } // namespace
-} // namespace bulkhead
 
-extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t size) {
-    if (size > bulkhead::max_configuration_size)
-        return -1;
-    const std::string_view text(reinterpret_cast<const char*>(data), size);
-    bulkhead::compare_with_oracle(text);
-    bulkhead::try_configuration(text);
-    return 0;
+void fuzz::try_input(Bytes input) {
+    if (input.size() > max_configuration_size)
+        return;
+    compare_with_oracle(text_of(input));
+    try_configuration(text_of(input));
 }
+
+/// The examples, and the configurations of other tests.
+std::vector<fuzz::Seed> fuzz::seeds() {
+    std::vector<Seed> seeds;
+    std::vector<std::filesystem::path> files;
+    for (const char* folder : {SOURCE_FOLDER "/docs/examples", SOURCE_FOLDER "/tests/integration/data"})
+        for (const auto& entry : std::filesystem::directory_iterator(folder))
+            if (entry.path().extension() == ".toml")
+                files.push_back(entry.path());
+    std::ranges::sort(files);
+    for (const auto& path : files) {
+        std::ifstream file(path, std::ios::binary);
+        seeds.emplace_back(std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>());
+    }
+    return seeds;
+}
+
+} // namespace bulkhead

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Bulkhead authors
+//
+// Any register traffic on the I/O APIC: it never sends what would stop or reset a CPU, and always comes to an end.
+#include "devices/io_apic.hpp"
+#include "fuzz/fuzz.hpp"
+
+namespace bulkhead {
+namespace {
+
+using fuzz::require;
+
+void drain(IoApic& io_apic) {
+    u32 count = 0;
+    while (const auto message = io_apic.next_message()) {
+        require(++count <= IoApic::pins, "more messages than pins");
+        require(message->delivery_mode == DeliveryMode::Nmi || message->vector >= 16, "an illegal vector");
+        require(message->delivery_mode == DeliveryMode::Fixed || message->delivery_mode == DeliveryMode::Nmi ||
+                    message->delivery_mode == DeliveryMode::LowestPriority,
+                "an illegal mode");
+        require(message->destination <= 0x7fff, "a destination of too many bits");
+        require(!message->level || io_apic.wants_eoi(), "an interrupt of level whose EOI is not wanted");
+    }
+}
+
+} // namespace
+
+void fuzz::try_input(Bytes input) {
+    IoApic io_apic;
+    Reader reader(input);
+    while (!reader.empty()) {
+        const u8 what = reader.take<u8>();
+        switch (what & 3) {
+        case 0:
+            io_apic.write(0, reader.take<u8>());
+            io_apic.write(0x10, reader.take<u32>());
+            break;
+        case 1:
+            io_apic.write(reader.take<u16>(), reader.take<u32>());
+            static_cast<void>(io_apic.read(reader.take<u16>()));
+            break;
+        case 2:
+            io_apic.signal(what >> 3, (what & 4) != 0 ? LineEvent::Raised : LineEvent::Lowered);
+            break;
+        default:
+            io_apic.end_of_interrupt(reader.take<u8>());
+        }
+        drain(io_apic);
+    }
+    // A driver that programs a pin for edges gets each.
+    for (const auto& [index, value] : {std::pair(0x19u, 0u), {0x18u, 0x10000u}, {0x18u, 0x31u}}) {
+        io_apic.write(0, index);
+        io_apic.write(0x10, value);
+    }
+    drain(io_apic);
+    io_apic.signal(4, LineEvent::Lowered);
+    io_apic.signal(4, LineEvent::Raised);
+    const auto message = io_apic.next_message();
+    require(message == InterruptMessage{0, 0x31, DeliveryMode::Fixed, false, false}, "an edge was lost");
+}
+
+std::vector<fuzz::Seed> fuzz::seeds() {
+    Writer edges, levels;
+    edges.number(0, 1).number(0x19, 1).number(3 << 24, 4).number(0, 1).number(0x18, 1).number(0x31, 4);
+    edges.number(4 << 3 | 6, 1).number(4 << 3 | 2, 1).number(4 << 3 | 6, 1);
+    levels.number(0, 1).number(0x22, 1).number(0x8051, 4).number(9 << 3 | 6, 1).number(3, 1).number(0x51, 1);
+    levels.number(1, 1).number(0x40, 2).number(0x51, 4).number(0x10, 2).number(9 << 3 | 2, 1).number(3, 1);
+    return {edges.seed(), levels.number(0x51, 1).seed()};
+}
+
+} // namespace bulkhead
