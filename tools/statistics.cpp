@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cctype>
+#include <cstdlib>
 #include <fstream>
 #include <regex>
 #include <sstream>
@@ -18,12 +19,15 @@ constexpr std::string_view own = "bulkhead: ";
 constexpr std::string_view hypervisor_time = "hypervisor microseconds";
 constexpr std::string_view states[] = {"loaded", "running", "paused", "stopped", "failed"};
 
+/// Much longer than any line of the hypervisor's. std::regex takes stack for each character.
+constexpr std::size_t longest_line = 2048;
+
+/// Of digits; the largest where it is larger.
+unsigned long long number_of(const std::string& digits) { return std::strtoull(digits.c_str(), nullptr, 10); }
+
 unsigned long long bytes_of(const std::string& number, const std::string& unit) {
     constexpr unsigned long long kib = 1024;
-    return std::stoull(number) * (unit == "GiB"   ? kib * kib * kib
-                                  : unit == "MiB" ? kib * kib
-                                  : unit == "KiB" ? kib
-                                                  : 1);
+    return number_of(number) * (unit == "GiB" ? kib * kib * kib : unit == "MiB" ? kib * kib : unit == "KiB" ? kib : 1);
 }
 
 /// A counter's name as Prometheus wants it: "unknown MSRs" is unknown_msrs.
@@ -64,8 +68,8 @@ std::string label(std::string_view name, std::string_view value) {
 
 Statistics::Line Statistics::take(const std::string& line) {
     static const std::regex vcpu("^bulkhead: exits of ([a-z0-9_-]+) vCPU (\\d+): total \\d+([^;]*)(.*)$");
-    static const std::regex reason(", ([^,;]+) (\\d+)");
-    static const std::regex other("; ([^;]+) (\\d+)");
+    static const std::regex reason(", ([A-Za-z0-9 -]+) (\\d+)");
+    static const std::regex other("; ([A-Za-z0-9 -]+) (\\d+)");
     static const std::regex guest("^bulkhead: guest ([a-z0-9_-]+): (loaded|running|paused|stopped|failed)\\b.*?, "
                                   "(\\d+) vCPUs?, (\\d+) (bytes|KiB|MiB|GiB), started (\\d+) times?"
                                   "(?:, last (\\d+) s ago)?");
@@ -73,11 +77,13 @@ Statistics::Line Statistics::take(const std::string& line) {
     static const std::regex off("^bulkhead: guest ([a-z0-9_-]+) is off: (.*)$");
     const auto each = [](const std::string& text, const std::regex& pattern, auto& into) {
         for (std::sregex_iterator i(text.begin(), text.end(), pattern), end; i != end; ++i)
-            into[(*i)[1]] = std::stoull((*i)[2]);
+            into[(*i)[1]] = number_of((*i)[2]);
     };
+    if (!line.starts_with(own) || line.size() > longest_line)
+        return Line::None;
     std::smatch match;
     if (std::regex_search(line, match, vcpu)) {
-        Vcpu& counters = vcpus_[{match[1], static_cast<unsigned>(std::stoul(match[2]))}];
+        Vcpu& counters = vcpus_[{match[1], static_cast<unsigned>(number_of(match[2]))}];
         each(match[3], reason, counters.exits);
         each(match[4], other, counters.others);
         return Line::Vcpu;
@@ -85,15 +91,15 @@ Statistics::Line Statistics::take(const std::string& line) {
     if (std::regex_search(line, match, guest)) {
         const bool runs = match[7].matched;
         guests_[match[1]] = {.state = match[2],
-                             .vcpus = std::stoull(match[3]),
+                             .vcpus = number_of(match[3]),
                              .memory_bytes = bytes_of(match[4], match[5]),
-                             .starts = std::stoull(match[6]),
-                             .running_seconds = runs ? std::optional(std::stoull(match[7])) : std::nullopt};
+                             .starts = number_of(match[6]),
+                             .running_seconds = runs ? std::optional(number_of(match[7])) : std::nullopt};
         return Line::Guest;
     }
     if (std::regex_search(line, match, memory)) {
-        kept_kib_ = std::stoull(match[1]);
-        split_kib_ = std::stoull(match[2]);
+        kept_kib_ = number_of(match[1]);
+        split_kib_ = number_of(match[2]);
         return Line::Memory;
     }
     if (std::regex_search(line, match, off)) {
@@ -163,12 +169,15 @@ std::string Statistics::text() const {
 StatisticsWatch::StatisticsWatch(std::filesystem::path file) : file_(std::move(file)) { write(); }
 
 void StatisticsWatch::write() const {
-    const std::filesystem::path next = file_.string() + ".new";
+    std::error_code error;
+    // A device or a pipe gets the text itself: a file that took its name would be in everybody's way.
+    const bool replaces = !std::filesystem::exists(file_, error) || std::filesystem::is_regular_file(file_, error);
+    const std::filesystem::path next = replaces ? file_.string() + ".new" : file_.string();
     std::ofstream out(next, std::ios::binary);
     out << statistics_.text();
     out.close();
-    std::error_code error;
-    if (out)
+    error.clear();
+    if (out && replaces)
         std::filesystem::rename(next, file_, error);
     if (!out || error)
         throw Failure("cannot write " + file_.string());

@@ -47,7 +47,8 @@ public:
     static constexpr std::chrono::seconds interval{5};
     static constexpr std::chrono::seconds patience{10}; ///< for an answer
 
-    /// Throws Failure if the file cannot be written.
+    /// Throws Failure if the file cannot be written. A regular file is replaced as a whole at each write(); a device or
+    /// a pipe is written to.
     explicit StatisticsWatch(std::filesystem::path file);
 
     /// What came out of the serial port; returns what of it a person is to see now.

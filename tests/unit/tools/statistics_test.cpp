@@ -202,3 +202,22 @@ TEST_CASE("Statistics watch: nothing that was held back is lost") {
 TEST_CASE("Statistics watch: a file that cannot be written is a failure at once") {
     CHECK_THROWS_AS(StatisticsWatch("/no/such/folder/file.prom"), Failure);
 }
+
+TEST_CASE("Statistics watch: a device is written to, and stays") {
+    const File link; // to one: nothing that others need may be lost where this fails
+    std::filesystem::create_symlink("/dev/null", link.path);
+    StatisticsWatch(link.path).write();
+    CHECK(std::filesystem::is_symlink(link.path));
+}
+
+TEST_CASE("Statistics: a number that is too large, and a line that is no line of ours") {
+    Statistics statistics;
+    const std::string digits(40, '9');
+    CHECK(statistics.take("bulkhead: exits of a vCPU " + digits + ": total 1, cpuid 1") == Statistics::Line::Vcpu);
+    CHECK(statistics.take("bulkhead: exits of a vCPU 0: total " + digits + ", cpuid " + digits) ==
+          Statistics::Line::Vcpu);
+    CHECK(statistics.take("bulkhead: memory in use: " + digits + " KiB, and 8 KiB") == Statistics::Line::Memory);
+    CHECK(statistics.take("bulkhead: exits of a vCPU 0: total 1, x\"y 7") == Statistics::Line::Vcpu);
+    CHECK(statistics.text().find("x\"y") == std::string::npos);
+    CHECK(statistics.take("bulkhead: guest a: running" + std::string(1 << 20, ' ')) == Statistics::Line::None);
+}
