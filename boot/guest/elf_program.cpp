@@ -20,6 +20,10 @@ constexpr u32 PT_LOAD = 1;
 constexpr u32 PT_NOTE = 4;
 constexpr u32 XEN_ELFNOTE_PHYS32_ENTRY = 18;
 
+// More than any kernel has: what a file says here decides how long it is looked at.
+constexpr u64 max_headers = 128;
+constexpr u64 max_notes = 64 * KiB; ///< bytes of a segment of them
+
 /// Where the fields of both classes are.
 struct Layout {
     u64 word; ///< bytes of an address
@@ -93,6 +97,8 @@ Result<void> take_segment(std::span<const u8> file, const Segment& segment, u64 
         return {};
     if (segment.offset > file.size() || segment.filesz > file.size() - segment.offset)
         return fail("the kernel's ELF file ends before its segments do: offset", segment.offset);
+    if (!load && segment.filesz > max_notes)
+        return fail("the kernel's ELF file has too many notes: bytes", segment.filesz);
     if (!load)
         return find_entry_note(file.subspan(segment.offset, segment.filesz), segment.align == 8 ? 8 : 4, elf);
     // It is a virtual address, and not the physical one where a kernel is linked high.
@@ -120,6 +126,8 @@ Result<Layout> check_header(std::span<const u8> file) {
     if (number(file, layout.e_phentsize, 2) != layout.phdr_size)
         return fail("the kernel's program headers have another size than ELF says",
                     number(file, layout.e_phentsize, 2));
+    if (number(file, layout.e_phnum, 2) > max_headers)
+        return fail("the kernel's ELF file has too many program headers", number(file, layout.e_phnum, 2));
     if (offset > file.size() || (file.size() - offset) / layout.phdr_size < number(file, layout.e_phnum, 2))
         return fail("the kernel's ELF file ends before its program headers do: offset", offset);
     return layout;

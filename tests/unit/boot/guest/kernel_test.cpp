@@ -124,7 +124,7 @@ TEST_CASE("Kernel formats: what is wrong in an ELF file has a name") {
     CHECK(why(changed(good, 18, 183, 2)) == "the kernel's ELF file is not for x86: machine");
     CHECK(why(changed(good, 54, 57, 2)) == "the kernel's program headers have another size than ELF says");
     CHECK(why(changed(good, 32, ~u64{0}, 8)) == "the kernel's ELF file ends before its program headers do: offset");
-    CHECK(why(changed(good, 56, 0xffff, 2)) == "the kernel's ELF file ends before its program headers do: offset");
+    CHECK(why(changed(good, 56, 100, 2)) == "the kernel's ELF file ends before its program headers do: offset");
     CHECK(why(changed(good, load + 8, ~u64{0}, 8)) == "the kernel's ELF file ends before its segments do: offset");
     CHECK(why(changed(good, load + 32, 0x101, 8)) == "the kernel's ELF file ends before its segments do: offset");
     CHECK(why(changed(good, load + 40, 0xff, 8)) ==
@@ -265,6 +265,15 @@ TEST_CASE("Kernel formats: as many words as can be, and one vCPU more than the t
     Bytes made(made_for_guest_size("", 8000));
     CHECK(why(make_guest_start({.kernel = small_multiboot(), .cmdline = "", .memory = memory, .vcpus = 8000}, made)) ==
           "a guest that is no bzImage cannot have so many vCPUs");
+}
+
+TEST_CASE("Kernel formats: an ELF file does not say how long it is looked at") {
+    Bytes headers = changed(small_pvh64(), 56, 0xffff, 2);
+    headers.resize(64 + 56 * 0xffff);
+    CHECK(why(headers) == "the kernel's ELF file has too many program headers");
+    Bytes notes = changed(small_pvh64(), elf64_phdrs + 56 + 32, 64 * KiB + 1, 8);
+    notes.resize(128 * KiB);
+    CHECK(why(notes) == "the kernel's ELF file has too many notes: bytes");
 }
 
 TEST_CASE("Kernel formats: a hostile file is refused or leads to a plan inside the guest's memory") {
