@@ -35,7 +35,7 @@ void CpioArchive::add(const CpioEntry& entry) {
 }
 
 const std::string& CpioArchive::finish() {
-    add({.name = "TRAILER!!!"});
+    add({.name = std::string(trailer)});
     return bytes_;
 }
 

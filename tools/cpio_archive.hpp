@@ -27,6 +27,9 @@ struct CpioEntry {
 /// buffer-format.rst in Linux' sources).
 class CpioArchive {
 public:
+    /// The name that ends an archive: no file may have it.
+    static constexpr std::string_view trailer = "TRAILER!!!";
+
     /// These two belong to root.
     void add_folder(std::string_view name) { add({.name = std::string(name), .mode = 0040755}); }
     void add_program(std::string_view name, std::string_view contents) {

@@ -27,9 +27,17 @@ Json read_json(const std::filesystem::path& path) {
     return json;
 }
 
+/// What a program is started with ends at the first zero: none may hide what is behind it.
+std::string text_of(const Json& string) {
+    auto text = string.get<std::string>();
+    if (text.find('\0') != std::string::npos)
+        throw Failure("the image has a text with a zero in it: '" + text.substr(0, text.find('\0')) + "'");
+    return text;
+}
+
 std::string text_in(const Json& json, std::string_view key) {
     const auto found = json.find(key);
-    return found != json.end() && found->is_string() ? found->get<std::string>() : std::string();
+    return found != json.end() && found->is_string() ? text_of(*found) : std::string();
 }
 
 /// The objects of a list; what is no object is left out.
@@ -45,7 +53,7 @@ std::vector<std::string> texts_in(const Json& json, std::string_view key) {
     if (const auto found = json.find(key); found != json.end() && found->is_array())
         for (const Json& item : *found)
             if (item.is_string())
-                texts.push_back(item.get<std::string>());
+                texts.push_back(text_of(item));
     return texts;
 }
 
@@ -118,8 +126,9 @@ OciImage read_oci_image(const std::filesystem::path& layout, std::string_view ta
         throw Failure("the image in '" + layout.string() + "' has no configuration");
     OciImage image;
     image.start = start_of(read_json(blob_of(layout, *config)));
+    std::uint64_t room = most_unpacked;
     for (const Json& layer : objects_in(manifest, "layers"))
-        add_layer(image.root, blob_of(layout, layer), "the layer " + text_in(layer, "digest"));
+        add_layer(image.root, blob_of(layout, layer), "the layer " + text_in(layer, "digest"), room);
     if (image.root.size() == 0)
         throw Failure("the image in '" + layout.string() + "' is empty");
     return image;

@@ -22,12 +22,24 @@ using Reader = std::unique_ptr<archive, CloseArchive>;
 
 std::string text_of(const char* text) { return text == nullptr ? std::string() : std::string(text); }
 
-std::string contents_of(archive* reader, const std::string& what) {
+/// What an entry costs beside its contents and its name.
+constexpr std::uint64_t entry_size = 512;
+
+/// A few bytes may unpack to any number.
+void take_room(std::uint64_t& room, std::uint64_t bytes, const std::string& what) {
+    if (bytes > room)
+        throw Failure(what + " unpacks to more than an image may have");
+    room -= bytes;
+}
+
+std::string contents_of(archive* reader, const std::string& what, std::uint64_t& room) {
     std::string contents;
     std::array<char, 65536> piece{};
     la_ssize_t size = 0;
-    while ((size = archive_read_data(reader, piece.data(), piece.size())) > 0)
+    while ((size = archive_read_data(reader, piece.data(), piece.size())) > 0) {
+        take_room(room, static_cast<std::uint64_t>(size), what);
         contents.append(piece.data(), static_cast<std::size_t>(size));
+    }
     if (size < 0)
         throw Failure("cannot read " + what + ": " + text_of(archive_error_string(reader)));
     return contents;
@@ -47,8 +59,11 @@ bool take_whiteout(RootTree& root, const std::string& name) {
     return true;
 }
 
-void take_entry(RootTree& root, archive* reader, archive_entry* entry, const std::string& what) {
+void take_entry(RootTree& root, archive* reader, archive_entry* entry, const std::string& what, std::uint64_t& room) {
     const std::string name = text_of(archive_entry_pathname(entry));
+    if (name.empty())
+        throw Failure(what + " has a name that cannot be read");
+    take_room(room, entry_size + name.size(), what);
     if (take_whiteout(root, name))
         return;
     if (const char* target = archive_entry_hardlink(entry); target != nullptr)
@@ -62,12 +77,12 @@ void take_entry(RootTree& root, archive* reader, archive_entry* entry, const std
                     .gid = static_cast<std::uint32_t>(archive_entry_gid(entry)),
                     .device_major = static_cast<std::uint32_t>(archive_entry_rdevmajor(entry)),
                     .device_minor = static_cast<std::uint32_t>(archive_entry_rdevminor(entry)),
-                    .contents = is_link ? text_of(archive_entry_symlink(entry)) : contents_of(reader, what)});
+                    .contents = is_link ? text_of(archive_entry_symlink(entry)) : contents_of(reader, what, room)});
 }
 
 } // namespace
 
-void add_layer(RootTree& root, const std::filesystem::path& file, const std::string& what) {
+void add_layer(RootTree& root, const std::filesystem::path& file, const std::string& what, std::uint64_t& room) {
     std::setlocale(LC_CTYPE, "C.UTF-8"); // names are; libarchive converts them to the locale
     const Reader reader(archive_read_new());
     archive_read_support_filter_all(reader.get());
@@ -81,9 +96,10 @@ void add_layer(RootTree& root, const std::filesystem::path& file, const std::str
         const int result = archive_read_next_header(reader.get(), &entry);
         if (result == ARCHIVE_EOF)
             return;
-        if (result != ARCHIVE_OK)
+        // A warning is about what is beside a file: a time that there is not, or a name in no known character set.
+        if (result < ARCHIVE_WARN)
             throw Failure("cannot read " + what + ": " + text_of(archive_error_string(reader.get())));
-        take_entry(root, reader.get(), entry, what);
+        take_entry(root, reader.get(), entry, what, room);
     }
 }
 

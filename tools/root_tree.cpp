@@ -151,7 +151,7 @@ std::string RootTree::to_cpio(std::uint32_t mtime) const {
         const bool has_contents = file.is_link() || (file.is_regular() && left == 1); // the last name
         if (file.contents.size() > 0xffff'ffff)
             throw Failure("'" + name + "' has 4 GiB or more, which an initrd cannot hold");
-        archive.add({.name = name,
+        archive.add({.name = name == CpioArchive::trailer ? "./" + name : name, // which is no end to Linux
                      .mode = file.mode,
                      .uid = file.uid,
                      .gid = file.gid,

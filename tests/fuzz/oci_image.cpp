@@ -51,7 +51,18 @@ std::string replaced(std::string text, std::string_view from, const std::string&
 
 void fuzz::try_input(Bytes input) {
     static Layout layout;
-    static const std::string layer(1024, '\0'); // a tar archive of nothing
+    static const std::string layer = [] { // a tar archive of one empty file
+        std::string header(1536, '\0');
+        for (const auto& [at, text] : {std::pair(0, "a"), {100, "0000644"}, {124, "00000000000"}, {257, "ustar"}})
+            std::string_view(text).copy(&header[static_cast<std::size_t>(at)], 11);
+        header.replace(148, 8, 8, ' ');
+        header.replace(263, 2, "00");
+        unsigned sum = 0;
+        for (const char c : header)
+            sum += static_cast<unsigned char>(c);
+        std::snprintf(&header[148], 8, "%06o", sum);
+        return header;
+    }();
     const std::string_view text = text_of(input);
     const std::size_t first = std::min(text.find('\n'), text.size());
     const std::size_t second = std::min(text.find('\n', std::min(first + 1, text.size())), text.size());

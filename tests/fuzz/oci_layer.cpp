@@ -59,8 +59,9 @@ void fuzz::try_input(Bytes input) {
     try {
         // Two layers, as whiteouts are about another's names.
         const MemoryFile lower(reader.bytes(reader.take<u16>())), upper(reader.rest());
-        tools::add_layer(root, lower.path(), "a layer");
-        tools::add_layer(root, upper.path(), "a layer");
+        std::uint64_t room = MiB;
+        tools::add_layer(root, lower.path(), "a layer", room);
+        tools::add_layer(root, upper.path(), "a layer", room);
     } catch (const tools::Failure&) {
     }
     try {

@@ -28,6 +28,7 @@ struct Entry {
 struct Layers {
     std::filesystem::path file = std::filesystem::temp_directory_path() / ("layer-" + std::to_string(getpid()));
     RootTree root;
+    std::uint64_t room = most_unpacked;
 
     ~Layers() { std::filesystem::remove(file); }
     void add(const std::vector<Entry>& entries, bool compressed = false) {
@@ -56,7 +57,7 @@ struct Layers {
             archive_entry_free(entry);
         }
         archive_write_free(writer);
-        add_layer(root, file, "a layer");
+        add_layer(root, file, "a layer", room);
     }
     std::string at(std::string_view name) const {
         const RootFile* found = root.find(name);
@@ -150,11 +151,66 @@ TEST_CASE("RootTree: an initrd has every name once, sorted, with hard links and 
     CHECK(inodes[3] != inodes[2]);
 }
 
+TEST_CASE("RootTree: a layer that unpacks to too much is refused before it has") {
+    Layers layers;
+    layers.room = 10'000;
+    layers.add({{"small", std::string(1000, 'x')}}, true);
+    CHECK(layers.room == 10'000 - 1000 - 512 - 5);
+    CHECK(layers.refusal({{"large", std::string(100'000, 'x')}}).contains("unpacks to more"));
+    const std::vector<Entry> many(100, Entry{"n", ""});
+    CHECK(layers.refusal(many).contains("unpacks to more"));
+}
+
+TEST_CASE("RootTree: what is only warned of is taken") {
+    Layers layers;
+    std::string header(512, '\0'); // ustar, with a pax header before it whose number makes no sense
+    const auto put = [&](std::size_t at, std::string_view text) { text.copy(&header[at], text.size()); };
+    const auto finish = [&] {
+        header.replace(148, 8, 8, ' ');
+        unsigned sum = 0;
+        for (const char c : header)
+            sum += static_cast<unsigned char>(c);
+        std::snprintf(&header[148], 8, "%06o", sum);
+    };
+    const auto begin = [&](std::string_view name, std::string_view size, char type) {
+        header.assign(512, '\0');
+        put(0, name);
+        put(100, "0000644");
+        put(108, "0000000");
+        put(116, "0000000");
+        put(124, size);
+        put(136, "00000000000");
+        header[156] = type;
+        put(257, std::string_view("ustar\00000", 8));
+        finish();
+        return header;
+    };
+    std::string record = "18 path=bad\xff\xfename\n"; // no UTF-8
+    REQUIRE(record.size() == 18);
+    std::string file = begin("pax", "00000000022", 'x') + record;
+    file.resize(1024);
+    file += begin("other", "00000000003", '0') + "abc";
+    file.resize(4096);
+    std::ofstream(layers.file, std::ios::binary) << file;
+    add_layer(layers.root, layers.file, "a layer", layers.room);
+    CHECK(layers.root.size() == 1);
+    CHECK(layers.at("bad\xff\xfename") == "abc");
+}
+
+TEST_CASE("RootTree: a file with the name of the archive's end does not end it") {
+    Layers layers;
+    layers.add({{"TRAILER!!!", "1"}, {"behind", "2"}});
+    const std::string cpio = layers.root.to_cpio(0);
+    CHECK(cpio.find(std::string_view("./TRAILER!!!\0", 13)) != std::string::npos);
+    CHECK(cpio.find("TRAILER!!!") != cpio.rfind("TRAILER!!!"));
+    CHECK(cpio.find("behind") < cpio.rfind("TRAILER!!!"));
+}
+
 TEST_CASE("RootTree: a damaged layer is refused") {
     Layers layers;
     std::ofstream(layers.file) << std::string(2000, 'x');
-    CHECK_THROWS_AS(add_layer(layers.root, layers.file, "a layer"), Failure);
-    CHECK_THROWS_AS(add_layer(layers.root, "/nonexistent", "a layer"), Failure);
+    CHECK_THROWS_AS(add_layer(layers.root, layers.file, "a layer", layers.room), Failure);
+    CHECK_THROWS_AS(add_layer(layers.root, "/nonexistent", "a layer", layers.room), Failure);
 }
 
 TEST_CASE("Linux guest: a user is a name or a number of the image's own tables") {
