@@ -2,7 +2,6 @@
 // Copyright the Bulkhead authors
 #include "arch/x86_64/descriptor_tables.hpp"
 
-#include <algorithm>
 #include <span>
 
 #include "arch/x86_64/instructions.hpp"
@@ -15,7 +14,7 @@ namespace bulkhead {
 namespace {
 constexpr unsigned exception_count = 32;
 constexpr u64 exception_entry_size = 16; // exceptions.S
-constexpr unsigned first_interrupt = 16; // SDM 3A 11.5.2
+constexpr unsigned nmi_vector = 2;
 constinit std::array<InterruptGate, exception_count> idt{};
 constinit std::array<InterruptGate, 256> interrupt_idt{};
 constinit GlobalDescriptorTable boot_gdt;
@@ -35,7 +34,8 @@ BULKHEAD_INIT void build_idt() {
         idt[vector] = InterruptGate::make(handler, code_selector, 0);
     }
     interrupt_idt.fill(InterruptGate::make(reinterpret_cast<u64>(ignore_interrupt), code_selector, 0));
-    std::copy_n(idt.begin(), first_interrupt, interrupt_idt.begin());
+    // Vectors below 16 are illegal (SDM 3A 11.5.2), but QEMU's APIC sends those, too.
+    interrupt_idt[nmi_vector] = idt[nmi_vector];
 }
 
 void load_idt_for_interrupts(bool interrupts) {

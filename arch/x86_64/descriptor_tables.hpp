@@ -49,7 +49,7 @@ void build_idt();
 
 [[nodiscard]] u64 idt_base();
 
-/// The IDT of this CPU: the one above, or, `interrupts`, one whose vectors 16 to 255 do nothing but return.
+/// The IDT of this CPU: the one above, or, `interrupts`, one whose vectors do nothing but return, the NMI's excepted.
 void load_idt_for_interrupts(bool interrupts);
 
 /// From here on a double fault has a stack of its own, `ist[0]` of the TSS, so that a stack that overflowed is
