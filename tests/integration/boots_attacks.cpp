@@ -2,6 +2,7 @@
 // Copyright the Bulkhead authors
 //
 // Guests that try to get out (guests/attack/), beside one that must not notice: docs/isolation.md has the table.
+#include "integration/attack_table.hpp"
 #include "integration/boot.hpp"
 
 namespace bulkhead::integration {
@@ -67,7 +68,63 @@ Boot attacks(const std::string& name, const std::vector<Attacker>& attackers) {
 std::vector<Boot> attack_boots() {
     return {attacks("attacks", {{"memory", {"memory", "memory that stops"}, "", 1, next_life, memory_stops},
                                 {"ports", {"ports"}},
-                                {"msr", {"msr"}}})};
+                                {"msr", {"msr"}}}),
+            attacks("attacks-on-emulation", {{"emulation",
+                                              {"hypercalls", "emulated accesses", "storms", "code over an edge"},
+                                              "",
+                                              2,
+                                              next_life,
+                                              "execution (outside of the guest's memory|where there is no memory)"}}),
+            attacks("attacks-on-the-cpu", {{"controls",
+                                            {"instructions", "registers", "descriptors", "shutdowns"},
+                                            "",
+                                            1,
+                                            next_life,
+                                            "triple fault|the CPU refused the guest's state|(read|write|execution) "
+                                            "outside of the guest's memory|page table"},
+                                           {"icr", {"interrupts", "INIT of the first"}, "", 2, next_life}})};
+}
+
+std::vector<Attack> all_attacks() {
+    constexpr auto first = "attacks", emulation = "attacks-on-emulation", cpu = "attacks-on-the-cpu";
+    return {
+        {first, "memory", "absent devices, by pages of 4 KiB, 2 MiB and 1 GiB; reserved bits of page tables",
+         "ones and ignored; #PF"},
+        {first, "memory that stops",
+         "reading, writing and executing what is not the guest's, to the last address; page tables, IDT, GDT, task "
+         "state and "
+         "stack there",
+         "guest stopped"},
+        {first, "ports", "each port by IN and OUT of 1, 2 and 4 bytes, many by strings, and by a process",
+         "ones and ignored; #GP for a process"},
+        {first, "msr",
+         "each number 0 to 1FFFh, C0000000h to C0001FFFh, C0010000h to C0011FFFh and others, read, written with 0, "
+         "ones, addresses that are not canonical; where it can be read, with each bit flipped",
+         "#GP or the guest's own"},
+        {cpu, "instructions",
+         "those of VT-x, AMD-V, SMM, SGX, SNP and TDX, in four modes; every opcode behind 0F by a process; "
+         "INVD and WBINVD in a row",
+         "#UD, #GP or ignored"},
+        {cpu, "registers", "each bit and many pairs of bits of CR0, CR3, CR4, CR8, EFER, DR6, DR7, XCR0",
+         "#GP or the guest's own"},
+        {cpu, "descriptors",
+         "LLDT, LTR, segments, far returns with each kind of descriptor; tables at no canonical address",
+         "an exception of the guest's"},
+        {cpu, "shutdowns", "page tables, IDT and GDT taken away, SMEP and SMAP over the kernel's own pages",
+         "guest stopped"},
+        {cpu, "interrupts",
+         "ICR in every form to own, others' and no CPUs by x2APIC and xAPIC; self-IPIs of every vector; LVT and "
+         "I/O APIC entries in every mode",
+         "#GP or the guest's own"},
+        {cpu, "INIT of the first", "INIT by every way of addressing", "the guest is reset"},
+        {emulation, "hypercalls", "numbers of every kind, pointers to everywhere", "-ENOSYS; #UD for a process"},
+        {emulation, "emulated accesses",
+         "0 to 19 prefixes; instructions over the end of a page; code and page tables that another "
+         "vCPU changes meanwhile",
+         "#GP from 16 bytes on; #PF; else the access"},
+        {emulation, "storms", "NMIs and interrupts without pause; INT n for every n by a process", "the guest's own"},
+        {emulation, "code over an edge", "instructions that go on in a device, or where no memory is", "guest stopped"},
+    };
 }
 
 } // namespace bulkhead::integration

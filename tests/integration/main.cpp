@@ -6,11 +6,14 @@
 // integration discover FILE             writes all of them as tests of CTest
 // integration table FILE                writes what ran where, and how it went
 // integration check-table FILE          whether a document has that table, and it is not stale
+// integration attacks                   writes what was tried to get out of a guest, and how often
+// integration check-attacks FILE        whether a document has that table
 #include <algorithm>
 #include <fstream>
 #include <iostream>
 #include <span>
 
+#include "integration/attack_table.hpp"
 #include "integration/boot.hpp"
 #include "integration/recording.hpp"
 #include "integration/table.hpp"
@@ -86,6 +89,13 @@ int discover(const std::string& program, const std::string& file) {
                          "FIXTURES_REQUIRED " + bracketed(place) + " LABELS integration");
         }
     }
+    std::string attacks;
+    for (const Boot& boot : attack_boots())
+        for (const tools::MachineKind machine : machines)
+            attacks += (attacks.empty() ? "" : ";") + boot.name + " on " + std::string(tools::name_of(machine));
+    add_test(out, program, "docs/isolation.md: the attacks and their cases",
+             {"check-attacks", (tools::source_folder() / "docs/isolation.md").string()},
+             "FIXTURES_REQUIRED " + bracketed(attacks) + " LABELS integration");
     // When the last case of the last boot is through.
     add_test(out, program, "what ran where", {"table", (tools::build_folder() / "what-ran-where.md").string()},
              "FIXTURES_CLEANUP " + bracketed(places) + " LABELS integration");
@@ -107,14 +117,22 @@ int run(std::span<const std::string> arguments) {
         return write_table(arguments[2]);
     if (arguments.size() == 3 && arguments[1] == "check-table")
         return has_current_table(arguments[2]) ? 0 : 1;
+    if (arguments.size() == 2 && arguments[1] == "attacks") {
+        std::cout << table_of_attacks();
+        return 0;
+    }
+    if (arguments.size() == 3 && arguments[1] == "check-attacks")
+        return has_current_attacks(arguments[2]) ? 0 : 1;
     if (arguments.size() == 4 && arguments[1] == "boot") {
         record(find_boot(arguments[2]), find_machine(arguments[3]));
         return 0;
     }
     if (arguments.size() == 5 && arguments[1] == "case")
         return run_case(find_boot(arguments[2]), find_machine(arguments[3]), arguments[4]);
-    throw tools::Failure(
-        "usage: integration boot NAME MACHINE | case NAME MACHINE CASE | discover FILE | [check-]table FILE", 2);
+    throw tools::Failure("usage: integration boot NAME MACHINE | case NAME MACHINE CASE | discover FILE | "
+                         "[check-]table FILE | attacks | "
+                         "check-attacks FILE",
+                         2);
 }
 
 } // namespace

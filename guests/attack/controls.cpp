@@ -1,0 +1,360 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Bulkhead authors
+#include <array>
+#include <initializer_list>
+
+#include "guests/attack/attack.hpp"
+#include "guests/lib/layout.h"
+
+// What makes a CPU something else: control registers, debug registers, descriptor tables, and the instructions of
+// virtualization and of system management. Each bit and each form, refused or without effect on others.
+namespace bulkhead::guest {
+
+constexpr std::string_view name = GUEST_NAME;
+
+extern "C" u64 gdt[], page_directories[];
+
+namespace {
+
+using namespace attack;
+
+alignas(4096) u8 buffer[4096];
+
+/// RAX, RSI and RDI point at memory, which is what most of these want; RCX is a number, of a register or a leaf.
+Frame run_bytes(std::span<const u8> bytes, Mode mode) {
+    const u64 memory = reinterpret_cast<u64>(buffer);
+    return run_code(bytes, mode, {.rdi = memory, .rsi = memory, .rdx = 0, .rcx = 0, .rbx = memory, .rax = memory});
+}
+
+struct Instruction {
+    std::string_view what;
+    std::array<u8, 6> bytes;
+    u8 size;
+    Ends kernel;
+};
+constexpr Instruction instruction(std::string_view what, Ends kernel, std::initializer_list<u8> bytes) {
+    Instruction row{what, {}, static_cast<u8>(bytes.size()), kernel};
+    u8* to = row.bytes.data();
+    for (const u8 byte : bytes)
+        *to++ = byte;
+    return row;
+}
+
+/// #UD where the CPU or the guest's CPUID has no such thing.
+constexpr auto instructions = std::to_array<Instruction>({
+    instruction("VMRUN", undefined, {0x0f, 0x01, 0xd8}),
+    instruction("VMMCALL", undefined | ignored, {0x0f, 0x01, 0xd9}),
+    instruction("VMLOAD", undefined, {0x0f, 0x01, 0xda}),
+    instruction("VMSAVE", undefined, {0x0f, 0x01, 0xdb}),
+    instruction("STGI", undefined, {0x0f, 0x01, 0xdc}),
+    instruction("CLGI", undefined, {0x0f, 0x01, 0xdd}),
+    instruction("SKINIT", undefined, {0x0f, 0x01, 0xde}),
+    instruction("INVLPGA", undefined, {0x0f, 0x01, 0xdf}),
+    instruction("VMCALL", undefined | ignored, {0x0f, 0x01, 0xc1}),
+    instruction("VMLAUNCH", undefined, {0x0f, 0x01, 0xc2}),
+    instruction("VMRESUME", undefined, {0x0f, 0x01, 0xc3}),
+    instruction("VMXOFF", undefined, {0x0f, 0x01, 0xc4}),
+    instruction("VMFUNC", undefined, {0x0f, 0x01, 0xd4}),
+    instruction("VMXON", undefined, {0xf3, 0x0f, 0xc7, 0x30}),
+    instruction("VMPTRLD", undefined, {0x0f, 0xc7, 0x30}),
+    instruction("VMPTRST", undefined, {0x0f, 0xc7, 0x38}),
+    instruction("VMCLEAR", undefined, {0x66, 0x0f, 0xc7, 0x30}),
+    instruction("VMREAD", undefined, {0x0f, 0x78, 0xc8}),
+    instruction("VMWRITE", undefined, {0x0f, 0x79, 0xc8}),
+    instruction("INVEPT", undefined, {0x66, 0x0f, 0x38, 0x80, 0x08}),
+    instruction("INVVPID", undefined, {0x66, 0x0f, 0x38, 0x81, 0x08}),
+    instruction("INVPCID", undefined | refused | ignored, {0x66, 0x0f, 0x38, 0x82, 0x08}),
+    instruction("GETSEC", undefined | refused, {0x0f, 0x37}),
+    instruction("RSM", undefined, {0x0f, 0xaa}),
+    instruction("ENCLS", undefined, {0x0f, 0x01, 0xcf}),
+    instruction("ENCLU", undefined, {0x0f, 0x01, 0xd7}),
+    instruction("ENCLV", undefined, {0x0f, 0x01, 0xc0}),
+    instruction("PCONFIG", undefined, {0x0f, 0x01, 0xc5}),
+    instruction("TDCALL", undefined, {0x66, 0x0f, 0x01, 0xcc}),
+    instruction("SEAMRET", undefined, {0x66, 0x0f, 0x01, 0xcd}),
+    instruction("SEAMOPS", undefined, {0x66, 0x0f, 0x01, 0xce}),
+    instruction("SEAMCALL", undefined, {0x66, 0x0f, 0x01, 0xcf}),
+    instruction("PSMASH", undefined, {0xf3, 0x0f, 0x01, 0xff}),
+    instruction("PVALIDATE", undefined, {0xf2, 0x0f, 0x01, 0xff}),
+    instruction("RMPADJUST", undefined, {0xf3, 0x0f, 0x01, 0xfe}),
+    instruction("INVLPGB", undefined, {0x0f, 0x01, 0xfe}),
+    instruction("TLBSYNC", undefined, {0x0f, 0x01, 0xff}),
+    instruction("RDPRU", undefined | refused, {0x0f, 0x01, 0xfd}),
+    instruction("MCOMMIT", undefined, {0xf3, 0x0f, 0x01, 0xfa}),
+    instruction("MONITOR", undefined | ignored, {0x0f, 0x01, 0xc8}),
+    instruction("MWAIT", undefined | ignored, {0x0f, 0x01, 0xc9}),
+    instruction("MONITORX", undefined | ignored, {0x0f, 0x01, 0xfa}),
+    instruction("MWAITX", undefined | ignored, {0x0f, 0x01, 0xfb}),
+    instruction("TPAUSE", undefined | refused, {0x66, 0x0f, 0xae, 0xf1}),
+    instruction("UMWAIT", undefined | refused, {0xf2, 0x0f, 0xae, 0xf1}),
+    instruction("ENQCMDS", undefined | refused, {0xf3, 0x0f, 0x38, 0xf8, 0x01}),
+    instruction("XGETBV", undefined | refused | ignored, {0x0f, 0x01, 0xd0}),
+    instruction("XSETBV", undefined | refused, {0x0f, 0x01, 0xd1}),
+    instruction("RDPMC", undefined | refused, {0x0f, 0x33}),
+    instruction("INVD", ignored, {0x0f, 0x08}),
+    instruction("WBINVD", ignored, {0x0f, 0x09}),
+    instruction("WBNOINVD", ignored, {0xf3, 0x0f, 0x09}),
+    instruction("CLTS", ignored, {0x0f, 0x06}),
+    instruction("MOV from CR1", undefined | refused, {0x0f, 0x20, 0xc8}),
+    instruction("MOV to CR1", undefined | refused, {0x0f, 0x22, 0xc8}),
+    instruction("MOV to CR5", undefined | refused, {0x0f, 0x22, 0xe8}),
+    instruction("MOV to CR15", undefined | refused, {0x44, 0x0f, 0x22, 0xf8}),
+    instruction("MOV to DR8", undefined | refused, {0x44, 0x0f, 0x23, 0xc0}),
+    instruction("MOV to TR6", undefined, {0x0f, 0x26, 0xf0}),
+    instruction("UD0", undefined, {0x0f, 0xff, 0xc0}),
+    instruction("UD1", undefined, {0x0f, 0xb9, 0xc0}),
+    instruction("UD2", undefined, {0x0f, 0x0b}),
+});
+
+/// Those of the CPU's vendor are #UD in 64-bit mode and elsewhere. A user is refused, whatever it is.
+void try_instructions(Group& group) {
+    constexpr struct {
+        Mode mode;
+        std::string_view name;
+        bool user;
+    } modes[] = {{Mode::kernel64, "64-bit", false},
+                 {Mode::kernel32, "32-bit", false},
+                 {Mode::user64, "64-bit user", true},
+                 {Mode::user32, "32-bit user", true}};
+    for (const Instruction& row : instructions)
+        for (const auto& [mode, mode_name, user] : modes) {
+            const std::span bytes(row.bytes.data(), row.size);
+            const bool other_code =
+                mode == Mode::kernel32 || mode == Mode::user32; // a REX prefix is an instruction there
+            const Ends allowed = other_code && row.bytes[0] == 0x44 ? ~Ends{0}
+                                 : user                             ? row.kernel | undefined | refused
+                                                                    : row.kernel;
+            group.judge(run_bytes(bytes, mode), allowed, row.what, ", ", mode_name);
+        }
+    for (const u8 opcode : {u8{0x08}, u8{0x09}}) // a storm of them
+        for (u64 i = 0; i < 2000; ++i)
+            group.judge(run_bytes(std::array<u8, 2>{0x0f, opcode}, Mode::kernel64), ignored, "INVD and WBINVD, again");
+}
+
+void try_cpuid(Group& group) {
+    for (const u32 base :
+         {0u, 0x20000000u, 0x40000000u, 0x40000100u, 0x80000000u, 0x8fffffe0u, 0xc0000000u, 0xffffffe0u})
+        for (u32 leaf = base; leaf != base + 32; ++leaf)
+            for (const u32 subleaf : {0u, 1u, 2u, 31u, 63u, 0x80000000u, ~0u})
+                group.attempt(ignored, [=] { cpuid(leaf, subleaf); }, "CPUID ", Hex{leaf});
+}
+
+/// Flips each bit of a register, and each pair of bits that begins with it; then puts back what was there. `spared`
+/// are bits which this program cannot do without: they belong to what stops a guest.
+template <typename Read, typename Write>
+void flip_bits(Group& group, std::string_view what, Ends allowed, u64 spared, Read read, Write write) {
+    const u64 before = read();
+    const auto flip = [&](u64 bits) {
+        if ((bits & spared) != 0)
+            return;
+        group.attempt(allowed, [&] { write(before ^ bits); }, what, " flips ", Hex{bits});
+        for (int i = 0; i < 2; ++i) // DR7.GD makes the first one an exception
+            attempt([&] { write(before); });
+    };
+    for (unsigned bit = 0; bit < 64; ++bit) {
+        flip(u64{1} << bit);
+        for (unsigned other = bit + 1; other < 64; other += 3)
+            flip(u64{1} << bit | u64{1} << other);
+    }
+    flip(~u64{0});
+    group.expect(read() == before, what, " is what it was");
+}
+
+template <unsigned Number> u64 read_debug() {
+    u64 value;
+    asm volatile("movq %%dr%c1, %0" : "=r"(value) : "i"(Number));
+    return value;
+}
+template <unsigned Number> void write_debug(u64 value) { asm volatile("movq %0, %%dr%c1" : : "r"(value), "i"(Number)); }
+
+u64 read_xcr0() {
+    u32 low, high;
+    asm volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+    return u64{high} << 32 | low;
+}
+void write_xcr0(u64 value) {
+    asm volatile("xsetbv" : : "c"(0), "a"(static_cast<u32>(value)), "d"(static_cast<u32>(value >> 32)));
+}
+u64 read_cr8() {
+    u64 value;
+    asm volatile("movq %%cr8, %0" : "=r"(value));
+    return value;
+}
+void write_cr8(u64 value) { asm volatile("movq %0, %%cr8" : : "r"(value)); }
+
+constexpr u64 cr4_osxsave = 1 << 18, cr4_smep = 1 << 20, cr4_smap = 1 << 21, not_of_cr3 = ~u64{0xfff};
+constexpr u32 msr_efer = 0xc0000080;
+
+void try_registers(Group& group) {
+    constexpr Ends either = ignored | refused;
+    flip_bits(group, "CR0", either, 0, read_cr0, write_cr0);
+    flip_bits(group, "CR3", either, not_of_cr3, read_cr3, write_cr3);
+    flip_bits(group, "CR4", either, cr4_smep | cr4_smap, read_cr4, write_cr4);
+    flip_bits(group, "CR8", either, 0, read_cr8, write_cr8);
+    flip_bits(group, "EFER", either, 0, [] { return rdmsr(msr_efer); }, [](u64 value) { wrmsr(msr_efer, value); });
+    flip_bits(group, "DR6", either, 0, read_debug<6>, write_debug<6>);
+    flip_bits(group, "DR7", either | debugged, 0, read_debug<7>, write_debug<7>);
+    if ((cpuid(1).ecx >> 26 & 1) == 0)
+        return;
+    const u64 before = read_cr4();
+    write_cr4(before | cr4_osxsave);
+    flip_bits(group, "XCR0", either, 0, read_xcr0, write_xcr0);
+    const u64 features = read_xcr0();
+    for (u32 number = 1; number < 256; ++number)
+        group.attempt(refused, [=] { asm volatile("xsetbv" : : "c"(number), "a"(1), "d"(0)); }, "XCR ", number);
+    for (u64 value = 0; value < 1024; ++value)
+        group.attempt(either, [=] { write_xcr0(value); }, "XCR0 = ", Hex{value});
+    attempt([=] { write_xcr0(features); });
+    write_cr4(before);
+}
+
+struct [[gnu::packed]] TablePointer {
+    u16 limit;
+    u64 base;
+};
+
+/// Selectors of nothing, of the wrong kind, and every kind of descriptor where it does not belong.
+void try_descriptors(Group& group) {
+    constexpr Ends segment_faults = refused | not_present | bad_stack | bad_task;
+    for (u32 selector = 0; selector < 0x10000; selector += selector < 0x80 ? 1 : 257) {
+        group.attempt(
+            segment_faults | ignored, [=] { asm volatile("lldt %w0"
+                                                         :
+                                                         : "r"(selector)); }, "LLDT ", Hex{selector});
+        if (selector >> 3 != TASK_STATE >> 3 && selector >> 2 != 0) // QEMU's CPU takes a null one
+            group.attempt(segment_faults, [=] { asm volatile("ltr %w0" : : "r"(selector)); }, "LTR ", Hex{selector});
+        group.attempt(
+            segment_faults | ignored, [=] { asm volatile("movl %0, %%fs"
+                                                         :
+                                                         : "r"(selector)); }, "FS ", Hex{selector});
+        group.attempt(
+            ignored,
+            [=] {
+                asm volatile("verr %w0; verw %w0; lar %w0, %%eax; lsl %w0, %%eax" : : "r"(selector) : "eax", "cc");
+            },
+            "VERR ", Hex{selector});
+    }
+    // Loaded from a table of its own, so that the program's stays whole.
+    alignas(16) static u64 own[16];
+    at<u8>(0) = 0xcd; // where far returns lead: INT 81h
+    at<u8>(1) = returned;
+    for (u32 i = 0; i < 9; ++i)
+        own[i] = gdt[i];
+    const TablePointer other{sizeof own - 1, reinterpret_cast<u64>(own)};
+    const TablePointer usual{9 * 8 - 1, reinterpret_cast<u64>(gdt)};
+    constexpr u32 selector = 0x50, first = selector / 8;
+    for (u32 access = 0; access < 256; ++access) {
+        own[first] = 0xffff | u64{access} << 40 | u64{0xa} << 52; // base 0
+        own[first + 1] = 0;
+        asm volatile("lgdt %0" : : "m"(other));
+        const auto load = [&](std::string_view what, auto function) {
+            own[first] = 0xffff | u64{access} << 40 | u64{0xa} << 52;
+            group.attempt(segment_faults | ignored, function, what, ", descriptor ", Hex{access});
+        };
+        load("LLDT", [] { asm volatile("lldt %w0" : : "r"(selector)); });
+        if ((access & 0x9f) != 0x89) // a task state of 64 bits is what LTR wants
+            load("LTR", [] { asm volatile("ltr %w0" : : "r"(selector)); });
+        load("MOV SS", [] { asm volatile("movl %0, %%ss" : : "r"(selector)); });
+        load("far RET", [] { asm volatile("pushq %q0; pushq $0; lretq" : : "r"(selector)); });
+        load("IRET", [] {
+            asm volatile("pushq %q0; pushq %%rsp; pushq $2; pushq %q0; pushq $0; iretq" : : "r"(selector));
+        });
+        asm volatile("xorl %%eax, %%eax; lldt %%ax; movl %%eax, %%fs; lgdt %0; movl %1, %%ss"
+                     :
+                     : "m"(usual), "r"(KERNEL_DATA)
+                     : "eax");
+    }
+    // QEMU's CPU takes these bases: what was there is put back at once.
+    TablePointer gates{};
+    asm volatile("sidt %0" : "=m"(gates));
+    for (const u64 base : {u64{0x8000'0000'0000}, ~u64{0} >> 1, u64{0xffff'7fff'ffff'f000}}) {
+        const TablePointer bad{0xffff, base};
+        group.attempt(
+            refused | ignored, [&] { asm volatile("lgdt %0; lgdt %1"
+                                                  :
+                                                  : "m"(bad), "m"(usual)); }, "LGDT ", Hex{base});
+        group.attempt(
+            refused | ignored, [&] { asm volatile("lidt %0; lidt %1"
+                                                  :
+                                                  : "m"(bad), "m"(gates)); }, "LIDT ", Hex{base});
+    }
+}
+
+/// Each byte that may follow 0F, with each register form and memory form, as a user: nothing it does reaches the
+/// guest's kernel, let alone others. What is an instruction without operands goes on with what was to be one; all
+/// around are breakpoints, and no displacement leads beyond them.
+void try_opcodes(Group& group) {
+    // A user has this program's pages only, whatever a register may hold by then.
+    constexpr u64 user_bit = 4, directory_entries = 4 * 512;
+    for (u64 i = 0; i < directory_entries; ++i)
+        if (i != GUEST_ADDRESS / (2 * MiB))
+            page_directories[i] &= ~user_bit;
+    write_cr3(read_cr3());
+    constexpr Ends any = ~Ends{0};
+    constexpr u64 offset = 1024;
+    constexpr u8 int3 = 0xcc;
+    for (u64 i = 0; i < 2 * offset; ++i)
+        at<u8>(code_address(i)) = int3;
+    const u64 memory = reinterpret_cast<u64>(buffer);
+    const Frame registers{.rbp = memory + 2048, .rdi = memory, .rsi = memory, .rbx = memory, .rax = memory};
+    for (const Mode mode : {Mode::user64, Mode::user32})
+        for (u32 opcode = 0; opcode < 256; ++opcode)
+            for (u32 reg = 0; reg < 8; ++reg)
+                for (const u32 form : {0u, 0xc0u}) {
+                    const u8 modrm = static_cast<u8>(form | reg << 3);
+                    const u8 bytes[] = {0x0f, static_cast<u8>(opcode), modrm, 0, 0, 0, 0, 0};
+                    group.judge(run_code(bytes, mode, registers, offset), any, "0F ", Hex{opcode});
+                }
+}
+
+/// What this program cannot live on with. A kernel without its own pages, tables or stack shuts down.
+constexpr auto fatal_names =
+    std::to_array<std::string_view>({"SMEP over user pages", "SMAP over user pages", "another CR3", "no IDT", "no GDT",
+                                     "no NMI handler", "CR3 beyond the last address"});
+
+void commit(u64 index) {
+    print("attack: ", index, ": ", fatal_names[index]);
+    const TablePointer none{0, 0};
+    switch (index) {
+    case 0:
+        return write_cr4(read_cr4() | cr4_smep);
+    case 1:
+        return write_cr4(read_cr4() | cr4_smap);
+    case 2:
+        return write_cr3(read_cr3() ^ 0x7ffff000);
+    case 3:
+        asm volatile("lidt %0; int3" : : "m"(none));
+        return;
+    case 4:
+        asm volatile("lgdt %0; int3" : : "m"(none));
+        return;
+    case 5:
+        asm volatile("lidt %0; int $2" : : "m"(none));
+        return;
+    default: // #GP, but on QEMU, whose CPU then refuses to go on
+        attempt([] { write_cr3(read_cr3() | u64{1} << 60); });
+        reset();
+    }
+}
+
+} // namespace
+
+void run() {
+    if (life() == 1) {
+        {
+            Group group("instructions");
+            try_instructions(group);
+            try_cpuid(group);
+            try_opcodes(group);
+        }
+        {
+            Group group("registers");
+            try_registers(group);
+        }
+        Group group("descriptors");
+        try_descriptors(group);
+    }
+    stop_by_each("shutdowns", fatal_names.size(), commit);
+}
+
+} // namespace bulkhead::guest
