@@ -74,7 +74,8 @@ std::vector<Boot> attack_boots() {
                                               "",
                                               2,
                                               next_life,
-                                              "execution (outside of the guest's memory|where there is no memory)"}}),
+                                              "execution (outside of the guest's memory|where there is no memory)"},
+                                             {"random", {"random code"}, "seed=1 lives=40", 1, next_life}}),
             attacks("attacks-on-the-cpu", {{"controls",
                                             {"instructions", "registers", "descriptors", "shutdowns"},
                                             "",
@@ -123,6 +124,9 @@ std::vector<Attack> all_attacks() {
          "vCPU changes meanwhile",
          "#GP from 16 bytes on; #PF; else the access"},
         {emulation, "storms", "NMIs and interrupts without pause; INT n for every n by a process", "the guest's own"},
+        {emulation, "random code",
+         "lives of up to 1000 sequences of random bytes, in 64-, 32- and 16-bit code, by a kernel and by a process",
+         "the guest stopped, at most"},
         {emulation, "code over an edge", "instructions that go on in a device, or where no memory is", "guest stopped"},
     };
 }
