@@ -31,8 +31,13 @@ set(BULKHEAD_EFI_FLAGS --target=x86_64-pc-windows-cygnus -U__CYGWIN__ -U__CYGWIN
     -isystem/usr/include/efi -isystem/usr/include/efi/x86_64 -DGNU_EFI_USE_MS_ABI
     ${BULKHEAD_FREESTANDING} -fno-stack-protector -mno-stack-arg-probe)
 
-set(BULKHEAD_HOST_FLAGS -std=c++23 -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all
-    -fno-omit-frame-pointer)
+option(BULKHEAD_COVERAGE "The unit tests count the lines that they reach, instead of looking for wrong accesses" OFF)
+if(BULKHEAD_COVERAGE)
+  set(BULKHEAD_HOST_INSTRUMENTS -fprofile-instr-generate -fcoverage-mapping)
+else()
+  set(BULKHEAD_HOST_INSTRUMENTS -fsanitize=address,undefined -fno-sanitize-recover=all)
+endif()
+set(BULKHEAD_HOST_FLAGS -std=c++23 -O1 -g ${BULKHEAD_HOST_INSTRUMENTS} -fno-omit-frame-pointer)
 set(BULKHEAD_TOOL_FLAGS -std=c++23 -O2 -g)
 
 # A module named *_boot is code that only booting runs: linker.ld puts it apart.

@@ -7,9 +7,9 @@
 namespace bulkhead::tools {
 
 Commands::Commands(CLI::App& app) : app_(app) {
-    void (*const in_this_order[])(Commands&) = {add_demo,  add_run,   add_check,     add_reference, add_image,
-                                                add_guest, add_probe, add_bench,     add_test,      add_fuzz,
-                                                add_help,  add_man,   add_completion};
+    void (*const in_this_order[])(Commands&) = {add_demo,     add_run,   add_check, add_reference, add_image,
+                                                add_guest,    add_probe, add_bench, add_test,      add_fuzz,
+                                                add_coverage, add_help,  add_man,   add_completion};
     for (const auto add_one : in_this_order)
         add_one(*this);
     app_.require_subcommand(1);

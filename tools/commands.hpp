@@ -45,6 +45,7 @@ void add_run(Commands& commands);
 void add_bench(Commands& commands);
 void add_test(Commands& commands);
 void add_fuzz(Commands& commands);
+void add_coverage(Commands& commands);
 
 // commands_manual.cpp
 void add_help(Commands& commands);

@@ -8,6 +8,7 @@
 
 #include "tools/benchmark.hpp"
 #include "tools/commands.hpp"
+#include "tools/coverage.hpp"
 #include "tools/demo.hpp"
 #include "tools/failure.hpp"
 #include "tools/folders.hpp"
@@ -99,6 +100,14 @@ void add_test(Commands& commands) {
     CLI::App* command = commands.add("test", "Run every test; further arguments go to ctest, as -R REGEX");
     command->prefix_command();
     commands.on(command, [command] { return test(command->remaining()); });
+}
+
+void add_coverage(Commands& commands) {
+    const auto least = std::make_shared<double>(90);
+    CLI::App* command = commands.add("coverage", "Say which part of the code that can be tested here unit tests reach");
+    command->add_option("--least", *least, "percent of all lines; default: 90");
+    command->footer("It builds the unit tests once more, in build/coverage.\nExit status: 1 when it is less.");
+    commands.on(command, [least] { return run_coverage(*least); });
 }
 
 void add_fuzz(Commands& commands) {

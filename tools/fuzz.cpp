@@ -95,12 +95,6 @@ std::string text_of(const fs::path& path) {
     return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
 }
 
-/// The number behind the last `mark`, or 0.
-std::uint64_t last_number(const std::string& log, const std::string& mark) {
-    const std::size_t at = log.rfind(mark);
-    return at == std::string::npos ? 0 : std::strtoull(log.c_str() + at + mark.size(), nullptr, 10);
-}
-
 /// Waits until the target has ended, and says now and then how far it is. Throws Failure when a signal has come.
 int follow(Child& child, const EndingSignals& signals, const std::string& name, const fs::path& log) {
     for (auto reported = Clock::now();;) {
@@ -163,18 +157,6 @@ void print_table(const std::vector<Row>& rows) {
 }
 
 } // namespace
-
-FuzzResult read_fuzz_log(const std::string& log) {
-    FuzzResult result{.executions = last_number(log, "stat::number_of_executed_units: "),
-                      .reached = last_number(log, " cov: "),
-                      .finding = {}};
-    if (result.executions == 0) // it did not come to its end, or is not there yet: "#1024 pulse  cov: ..."
-        result.executions = last_number(log, "\n#");
-    const std::string written = "Test unit written to ";
-    if (const std::size_t at = log.rfind(written); at != std::string::npos)
-        result.finding = log.substr(at + written.size(), log.find('\n', at) - at - written.size());
-    return result;
-}
 
 int run_fuzz(const FuzzArguments& arguments) {
     const std::vector<Target> targets = chosen_targets(arguments.targets);
