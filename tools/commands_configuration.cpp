@@ -28,8 +28,10 @@ struct CheckArguments {
 /// Who would get what. Returns the exit status.
 int show_plan(const CheckArguments& arguments, const CheckedConfiguration& configuration) {
     const bool known = !arguments.inventory.empty();
-    const PlannedMachine plan = plan_configuration(arguments.configuration, known ? read_inventory(arguments.inventory)
-                                                                                  : made_up_machine(configuration));
+    const InventoryMachine machine = known ? read_inventory(arguments.inventory) : made_up_machine(configuration);
+    const PlannedMachine plan = plan_configuration(arguments.configuration, machine);
+    for (const std::string& reason : machine.reasons_against)
+        std::cout << arguments.inventory << ": error: this machine cannot run Bulkhead: " << reason << '\n';
     for (const std::string& error : plan.errors)
         std::cout << error << '\n';
     if (!plan.errors.empty()) {
@@ -40,13 +42,13 @@ int show_plan(const CheckArguments& arguments, const CheckedConfiguration& confi
     std::cout << '\n';
     write_plan_text(std::cout, plan);
     std::cout << std::flush;
-    if (arguments.svg.empty())
-        return 0;
-    std::ofstream file(arguments.svg);
-    write_plan_svg(file, plan);
-    if (!file.flush())
-        throw Failure("cannot write " + arguments.svg);
-    return 0;
+    if (!arguments.svg.empty()) {
+        std::ofstream file(arguments.svg);
+        write_plan_svg(file, plan);
+        if (!file.flush())
+            throw Failure("cannot write " + arguments.svg);
+    }
+    return machine.reasons_against.empty() ? 0 : 1;
 }
 
 int check(const CheckArguments& arguments) {

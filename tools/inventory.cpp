@@ -29,7 +29,12 @@ public:
     InventoryMachine machine() {
         check_schema();
         InventoryMachine result;
-        result.name = file_["board"]["system-product"].value_or(file_["processor"]["name"].value_or(std::string()));
+        result.name = printable(file_["board"]["system-product"].value_or(file_["processor"]["name"].value_or("")));
+        add_verdict(result);
+        for_each("serial", [&](const ::toml::table& table) {
+            if (const auto port = table["port"].value<i64>(); port && *port > 0 && *port <= 0xffff)
+                result.serial_ports.push_back(static_cast<u16>(*port));
+        });
         for_each("cpu", [&](const ::toml::table& table) { add_cpu(result, table); });
         for_each("memory", [&](const ::toml::table& table) { add_memory(result, table); });
         for_each("near-memory", [&](const ::toml::table& table) {
@@ -89,12 +94,30 @@ private:
         return {{number(table, "start", most)}, number(table, "size", most)};
     }
 
+    /// What firmware and a stranger's file say goes to a terminal and into a picture.
+    static std::string printable(std::string text) {
+        std::ranges::replace_if(text, [](unsigned char c) { return c < ' ' || c == 0x7f; }, '?');
+        return text;
+    }
+
+    void add_verdict(InventoryMachine& machine) const {
+        if (file_["verdict"]["can-run"].value_or(std::string()) != "no")
+            return;
+        if (const ::toml::array* reasons = file_["verdict"]["reasons"].as_array())
+            for (const ::toml::node& reason : *reasons)
+                machine.reasons_against.push_back(printable(reason.value_or(std::string())));
+        if (machine.reasons_against.empty())
+            machine.reasons_against.emplace_back("its inventory does not say why");
+    }
+
     void add_cpu(InventoryMachine& machine, const ::toml::table& table) const {
         const auto id = [&](std::string_view key) { return static_cast<u32>(number(table, key, max32)); };
         if (id("number") != machine.cpus.size())
             refuse(path_, table.source(), "CPUs are numbered from 0 on, in order");
         if (machine.cpus.size() == max_cpus)
             refuse(path_, table.source(), "more CPUs than Bulkhead runs on");
+        if (std::ranges::find(machine.cpus, id("apic-id"), &CpuInfo::apic_id) != machine.cpus.end())
+            refuse(path_, table.source(), "another CPU has this APIC ID");
         machine.cpus.push_back({.apic_id = id("apic-id"),
                                 .acpi_uid = 0,
                                 .core = id("core"),

@@ -18,6 +18,9 @@ struct InventoryMachine {
     std::vector<CpuInfo> cpus;
     std::vector<PhysicalRange> free_memory;
     std::vector<NodeMemory> nodes;
+    std::vector<std::string> reasons_against; ///< why it cannot run Bulkhead; none: it can, or nobody knows
+    std::vector<u16> serial_ports;
+    bool is_made_up = false;
 
     [[nodiscard]] Machine view() const { return {.cpus = cpus, .free_memory = free_memory, .nodes = nodes}; }
 };

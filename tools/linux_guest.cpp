@@ -84,9 +84,11 @@ std::string own_init(const LinuxGuest& guest, const RootTree& root) {
                   "' runs: it has no /init, no /sbin/init and no entrypoint. Write a command behind --");
 }
 
-/// Linux keeps what it unpacks in a file system that may fill half of its memory, beside the initrd itself.
-unsigned fitting_memory(std::uintmax_t kernel, std::uintmax_t initrd) {
-    const std::uintmax_t needed = 128 * MiB + 4 * kernel + 3 * initrd;
+/// Linux keeps what it unpacks in a file system that may fill half of its memory, beside the initrd itself, and have a
+/// file for every second page (mm/shmem.c).
+unsigned fitting_memory(std::uintmax_t kernel, std::uintmax_t initrd, std::uintmax_t files) {
+    constexpr std::uintmax_t each_file = 12 * KiB;
+    const std::uintmax_t needed = 128 * MiB + 4 * kernel + 3 * initrd + each_file * files;
     return static_cast<unsigned>((needed / MiB + 63) / 64 * 64);
 }
 
@@ -125,16 +127,25 @@ std::filesystem::path make_linux_guest(const LinuxGuest& guest) {
     cmdline += image.start.arguments.empty() ? own_init(guest, image.root) : " rdinit=/" + std::string(init_name);
     if (!guest.append.empty())
         cmdline += ' ' + guest.append;
+    if (guest.name.find('/') != std::string::npos)
+        throw Failure("'" + guest.name + "' is no name of a guest", 2);
     const std::string kernel = read_file(guest.kernel);
     const std::string initrd = make_linux_initrd(image.root, image.start, guest.name, time_of_files());
-    const unsigned memory = guest.memory_mib != 0 ? guest.memory_mib : fitting_memory(kernel.size(), initrd.size());
+    const unsigned memory =
+        guest.memory_mib != 0 ? guest.memory_mib : fitting_memory(kernel.size(), initrd.size(), image.root.size());
 
+    // What is wrong shows before anything that stands there is replaced.
+    const TemporaryFolder made;
+    const std::string names[] = {guest.name + "-kernel", guest.name + "-initrd", guest.name + ".toml"};
+    write_file(made.path() / names[0], kernel);
+    write_file(made.path() / names[1], initrd);
+    write_file(made.path() / names[2], configuration_of(guest, memory, cmdline));
+    static_cast<void>(require_configuration(made.path() / names[2])); // the name, the memory, the kernel
     std::filesystem::create_directories(guest.output);
-    write_file(guest.output / (guest.name + "-kernel"), kernel);
-    write_file(guest.output / (guest.name + "-initrd"), initrd);
-    const std::filesystem::path configuration = guest.output / (guest.name + ".toml");
-    write_file(configuration, configuration_of(guest, memory, cmdline));
-    static_cast<void>(require_configuration(configuration)); // the name, the memory, the kernel: whatever is wrong
+    for (const std::string& name : names)
+        std::filesystem::copy_file(made.path() / name, guest.output / name,
+                                   std::filesystem::copy_options::overwrite_existing);
+    const std::filesystem::path configuration = guest.output / names[2];
     return configuration;
 }
 

@@ -124,8 +124,12 @@ OciImage read_oci_image(const std::filesystem::path& layout, std::string_view ta
     const auto config = manifest.find("config");
     if (config == manifest.end() || !config->is_object())
         throw Failure("the image in '" + layout.string() + "' has no configuration");
+    const Json description = read_json(blob_of(layout, *config));
+    for (const auto& [key, wanted] : {std::pair{"os", "linux"}, std::pair{"architecture", "amd64"}})
+        if (const std::string is = text_in(description, key); !is.empty() && is != wanted)
+            throw Failure("the image in '" + layout.string() + "' is for " + is + ", and not for linux/amd64");
     OciImage image;
-    image.start = start_of(read_json(blob_of(layout, *config)));
+    image.start = start_of(description);
     std::uint64_t room = most_unpacked;
     for (const Json& layer : objects_in(manifest, "layers"))
         add_layer(image.root, blob_of(layout, layer), "the layer " + text_in(layer, "digest"), room);

@@ -49,6 +49,22 @@ std::string hex_text(u64 value) {
     return std::string(line.view());
 }
 
+/// The hypervisor falls back then, and says so.
+void look_for_ports(PlannedMachine& plan, const Configuration& configuration, const InventoryMachine& machine) {
+    const auto is_there = [&](u64 port) {
+        return machine.is_made_up || port == 0 ||
+               std::ranges::find(machine.serial_ports, port) != machine.serial_ports.end();
+    };
+    if (!is_there(configuration.hypervisor.console_port.value))
+        plan.notes.push_back("the inventory has no serial port at " +
+                             hex_text(configuration.hypervisor.console_port.value) +
+                             ": the console is on the screen alone");
+    for (const GuestConfig& guest : configuration.guests)
+        if (guest.console_port.given() && !is_there(guest.console_port.value))
+            plan.notes.push_back("guest " + std::string(guest.name.value) + ": the inventory has no serial port at " +
+                                 hex_text(guest.console_port.value) + ": it would share the hypervisor's");
+}
+
 std::string owner_of(const PlannedMachine& plan, u32 cpu) {
     for (const PlannedMachine::Guest& guest : plan.guests)
         if (std::ranges::find(guest.cpus, cpu) != guest.cpus.end())
@@ -61,6 +77,7 @@ std::string owner_of(const PlannedMachine& plan, u32 cpu) {
 InventoryMachine made_up_machine(const CheckedConfiguration& configuration) {
     InventoryMachine machine;
     machine.name = "a made-up machine";
+    machine.is_made_up = true;
     const MachineOptions fitting = fitting_machine(configuration);
     for (u32 i = 0; i < fitting.cpus; ++i)
         machine.cpus.push_back({.apic_id = 2 * i, .acpi_uid = i, .core = i, .package = 0});
@@ -88,6 +105,7 @@ PlannedMachine plan_configuration(const std::filesystem::path& path, const Inven
     plan.errors = errors_of(path, loaded.diagnostics);
     if (!plan.errors.empty())
         return plan;
+    look_for_ports(plan, loaded.configuration, machine);
     plan.service_cpu = loaded.plan.service_cpu;
     for (std::size_t i = 0; i < loaded.plan.guests.size(); ++i) {
         const GuestConfig& config = loaded.configuration.guests[i];
@@ -127,9 +145,16 @@ void write_plan_text(std::ostream& out, const PlannedMachine& plan) {
     for (const Piece& piece : pieces)
         out << "  " << hex_text(piece.start) << " to " << hex_text(piece.start + piece.size) << "  "
             << size_text(piece.size) << "  " << piece.guest << '\n';
-    out << "\nConsoles:\n";
+    u64 left = 0;
+    for (const PhysicalRange& range : plan.free_memory)
+        left += range.size;
+    for (const Piece& piece : pieces)
+        left -= std::min(left, piece.size);
+    out << "  " << size_text(left) << " of nobody\n\nConsoles:\n";
     for (const PlannedMachine::Guest& guest : plan.guests)
         out << "  " << guest.name << ": " << guest.console << '\n';
+    for (const std::string& note : plan.notes)
+        out << "note: " << note << '\n';
 }
 
 } // namespace bulkhead::tools

@@ -29,6 +29,7 @@ struct PlannedMachine {
     std::vector<Guest> guests;
     u32 service_cpu = no_cpu;
     std::string text;                ///< the plan as the loader prints it
+    std::vector<std::string> notes;  ///< what will not be as the configuration says, and does not keep it from running
     std::vector<std::string> errors; ///< as CheckedConfiguration's; where there are any the rest is not to be used
 };
 

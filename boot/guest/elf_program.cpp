@@ -66,14 +66,15 @@ Result<void> add_part(Program& program, const Segment& segment) {
     return {};
 }
 
-/// Walks the notes of a PT_NOTE segment, each with a name and a descriptor, both padded.
+/// Walks the notes of a PT_NOTE segment: each has a descriptor behind its name, and both begin at aligned places of the
+/// segment (gABI, Note Section; with 8 the name's end is padded, and not the name).
 Result<void> find_entry_note(std::span<const u8> notes, u64 alignment, ElfProgram& elf) {
     constexpr u64 note_header = 12;
     while (notes.size() >= note_header) {
         const u64 name_size = number(notes, 0, 4);
         const u64 size = number(notes, 4, 4);
         const u64 type = number(notes, 8, 4);
-        const u64 start = note_header + align_up(name_size, alignment);
+        const u64 start = align_up(note_header + name_size, alignment);
         if (start > notes.size() || size > notes.size() - start)
             return fail("the kernel's ELF file has a note that is cut off: bytes", size);
         constexpr std::string_view xen("Xen\0", 4);
@@ -86,7 +87,7 @@ Result<void> find_entry_note(std::span<const u8> notes, u64 alignment, ElfProgra
                 return fail("the kernel's PVH entry is above 4 GiB: address", entry);
             elf.pvh_entry = GuestPhysical{entry};
         }
-        notes = notes.subspan(std::min<u64>(notes.size(), start + align_up(size, alignment)));
+        notes = notes.subspan(std::min<u64>(notes.size(), align_up(start + size, alignment)));
     }
     return {};
 }

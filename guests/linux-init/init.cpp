@@ -18,6 +18,7 @@
 #include <sys/reboot.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <vector>
@@ -100,6 +101,20 @@ void mount_all() {
     }
 }
 
+/// Linux unpacks what fits, and says nothing of the rest.
+void look_for_room() {
+    struct statvfs root{};
+    if (statvfs("/", &root) == 0 && (root.f_bfree == 0 || (root.f_files != 0 && root.f_ffree == 0)))
+        std::puts("bulkhead-init: the root file system is full, and files may be missing: give the guest more memory");
+}
+
+/// With the folders that it is in. Those that are there stay.
+void make_folder(const std::string& path) {
+    for (std::size_t slash = path.find('/', 1); slash != std::string::npos; slash = path.find('/', slash + 1))
+        mkdir(path.substr(0, slash).c_str(), 0755);
+    mkdir(path.c_str(), 0755);
+}
+
 /// Programs talk to themselves by 127.0.0.1.
 void raise_loopback() {
     const int handle = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
@@ -115,6 +130,7 @@ void raise_loopback() {
 
 [[noreturn]] void run_program(const Run& run) {
     constexpr int not_found = 127;
+    make_folder(run.folder); // an image may name one that it lacks
     setsid();
     ioctl(0, TIOCSCTTY, 0); // so that ^C reaches it
     if (setgroups(run.groups.size(), run.groups.data()) != 0 || setgid(run.gid) != 0 || setuid(run.uid) != 0) {
@@ -152,6 +168,7 @@ int wait_for(pid_t program) {
 
 int main() {
     setvbuf(stdout, nullptr, _IOLBF, BUFSIZ);
+    look_for_room();
     mount_all();
     raise_loopback();
     const Run run = read_run(read_file("/.bulkhead/run"));

@@ -46,6 +46,11 @@ refused "either --root FOLDER or --oci FOLDER" pack -o six
 refused "either --root FOLDER or --oci FOLDER" pack --root root --oci image -o six
 refused "cannot read" pack --oci root -o six
 refused "a small letter" pack --oci image -o six --name Web
+refused "is no name of a guest" pack --oci image -o six --name ../web
+[[ ! -e six && ! -e web.toml ]] || fail "what was refused has left files"
+cp -r one kept
+refused "memory" pack --oci image -o one --name web --memory 1
+diff -r one kept || fail "what was refused has replaced what was there"
 refused "cannot be started" "$bulkhead" guest linux --kernel "$busybox" --oci image -o six
 refused "no image for linux/amd64 with the tag 'x'" pack --oci image -o six --tag x
 for blob in image/blobs/sha256/*; do

@@ -140,3 +140,28 @@ TEST_CASE("a Linux is read by its files") {
     CHECK(tools::probe_text(system, tools::ProbeText::ReportWithIdentity).find("S123") != std::string::npos);
     CHECK(table["verdict"]["can-run"].value<std::string>() == "unknown"); // the MSRs
 }
+
+TEST_CASE("an inventory says why its machine cannot run Bulkhead, and what it has for consoles") {
+    const Folder folder;
+    const tools::InventoryMachine machine = tools::read_inventory(folder.file("inventory.toml", R"(schema = 1
+[verdict]
+can-run = "no"
+reasons = ["no VT-x", "not UEFI"]
+[board]
+system-product = "Box \u001b[31m"
+[[serial]]
+port = 0x3f8
+[[serial]]
+memory = 0xfe000000
+)"));
+    CHECK(machine.reasons_against == std::vector<std::string>{"no VT-x", "not UEFI"});
+    CHECK(machine.serial_ports == std::vector<u16>{0x3f8});
+    CHECK(machine.name == "Box ?[31m");
+    CHECK(tools::read_inventory(folder.file("a.toml", "schema = 1\n[verdict]\ncan-run = \"no\"\n"))
+              .reasons_against.size() == 1);
+    CHECK(tools::read_inventory(folder.file("b.toml", "schema = 1\n[verdict]\ncan-run = \"unknown\"\n"))
+              .reasons_against.empty());
+    const std::string cpu = "[[cpu]]\napic-id = 3\ncore = 1\npackage = 0\ncache = 0\nnode = 0\n";
+    CHECK(fault(folder, "schema = 1\n" + cpu + "number = 0\n" + cpu + "number = 1\n").find("has this APIC ID") !=
+          std::string::npos);
+}

@@ -116,6 +116,25 @@ TEST_CASE("Kernel formats: parts and entries are where the files say") {
     CHECK(plan_of(high).program.entry == GuestPhysical{0x100'0010});
 }
 
+TEST_CASE("Kernel formats: notes are found behind others, and where they are aligned to 8 bytes") {
+    Bytes file = small_pvh64();
+    const std::size_t property = program_note, xen = program_note + 32;
+    set(file, elf64_phdrs + 56 + 32, 56, 8); // filesz, memsz, align
+    set(file, elf64_phdrs + 56 + 40, 56, 8);
+    set(file, elf64_phdrs + 56 + 48, 8, 8);
+    std::fill_n(&file[property], 64, u8{0});
+    set(file, property, 4, 4); // .note.gnu.property, as compilers write it
+    set(file, property + 4, 16, 4);
+    set(file, property + 8, 5, 4);
+    std::memcpy(&file[property + 12], "GNU", 4);
+    set(file, xen, 4, 4);
+    set(file, xen + 4, 8, 4);
+    set(file, xen + 8, 18, 4);
+    std::memcpy(&file[xen + 12], "Xen", 4);
+    set(file, xen + 16, 0x100'0030, 8);
+    CHECK(plan_of(file).program.entry == GuestPhysical{0x100'0030});
+}
+
 TEST_CASE("Kernel formats: what is wrong in an ELF file has a name") {
     const Bytes good = small_pvh64();
     const std::size_t load = elf64_phdrs, note = program_note;

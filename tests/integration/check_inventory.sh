@@ -1,0 +1,62 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Copyright the Bulkhead authors
+#
+# check_inventory.sh BULKHEAD GUEST: `bulkhead check --inventory` plans for the machine that the file describes, and says
+# what that one has not. GUEST: a kernel.
+set -euo pipefail
+bulkhead=$1 guest=$2
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+cd "$folder"
+cp "$guest" hello
+
+fail() {
+    echo "FAILED: $*"
+    cat shown
+    exit 1
+}
+shows() { grep -qE "$1" shown || fail "nothing shows '$1'"; }
+check() { "$bulkhead" check bulkhead.toml --inventory inventory.toml "$@" >shown 2>&1; }
+
+inventory() { # VERDICT
+    printf 'schema = 1\nsource = "linux"\n[verdict]\ncan-run = "%s"\n[board]\nsystem-product = "A box"\n' "$1"
+    for i in 0 1 2 3; do
+        printf '[[cpu]]\nnumber = %d\napic-id = %d\ncore = %d\npackage = 0\ncache = 0\nnode = 0\n' "$i" "$i" $((i / 2))
+    done
+    printf '[[memory]]\nstart = 0x100000\nsize = 0x7ff00000\nkind = "free"\n'
+    printf '[[serial]]\nport = 0x3f8\ninterrupt = 4\n'
+}
+configuration() { # CPUS MEMORY MORE
+    printf '[[guest]]\nname = "one"\ncpus = %s\nmemory = "%s"\nkernel = "hello"\n%s\n' "$@"
+}
+
+inventory yes >inventory.toml
+configuration '[2, 3]' '256 MiB' '' >bulkhead.toml
+check --svg plan.svg || fail "a plan that fits is refused"
+shows '^Plan for A box:'
+shows '^ +2 +2 +1 .* one$'
+shows '^ +0 +0 +0 .* - \(the hypervisor'
+shows '256 MiB  one$'
+shows ' of nobody$'
+! grep -q '^note:' shown || fail "there is nothing to note"
+{ head -c 4 plan.svg | grep -qx '<svg' && tail -n 1 plan.svg | grep -qx '</svg>' && grep -q '>one' plan.svg; } ||
+    fail "the picture is no SVG with the guest in it"
+
+configuration '[2, 3]' '256 MiB' 'console-port = 0x2f8' >bulkhead.toml
+check || fail "a port that is not there keeps a guest from running"
+shows '^note: guest one: the inventory has no serial port at 0x2f8: it would share'
+
+configuration '[4]' '256 MiB' '' >bulkhead.toml
+! check || fail "a CPU that is not there is accepted"
+shows 'bulkhead.toml:3:.*error: '
+configuration 2 '64 GiB' '' >bulkhead.toml
+! check || fail "memory that is not there is accepted"
+shows 'bulkhead.toml:4:.*error: '
+configuration '[1]' '256 MiB' '' >bulkhead.toml
+check || fail "one thread of a core is refused, whose other one nobody gets"
+
+inventory no >inventory.toml
+! check || fail "a machine that cannot run Bulkhead is accepted"
+shows 'inventory.toml: error: this machine cannot run Bulkhead: '
+echo "planned and refused as it should be"
