@@ -18,6 +18,7 @@ namespace {
 
 constexpr u16 absent_port = 0x80;
 constexpr u16 uart_scratch = 0x3ff;
+constexpr u16 pci_config_address = 0xcf8;
 constexpr u64 ioapic = 0xfec00000;
 constexpr u32 msr_pat = 0x277;
 constexpr u8 self_vector = 0x41;
@@ -63,6 +64,7 @@ void run() {
         measure("hypercall-unknown", [] { hypercall(~u64{0}); });
     measure("in-absent-port", [] { in8(absent_port); });
     measure("out-absent-port", [] { out8(absent_port, 0); });
+    measure("in-pci-config", [] { in32(pci_config_address); });
     measure("in-uart", [] { in8(uart_scratch); });
     if (pm_timer_port() != 0)
         measure("in-pm-timer", [port = pm_timer_port()] { in32(port); });

@@ -6,7 +6,7 @@
 #include <thread>
 #include <unistd.h>
 
-#include "tools/benchmark.hpp"
+#include "tools/bench/bench.hpp"
 #include "tools/commands.hpp"
 #include "tools/coverage.hpp"
 #include "tools/demo.hpp"
@@ -16,7 +16,6 @@
 #include "tools/machine.hpp"
 #include "tools/process.hpp"
 #include "tools/run.hpp"
-#include "tools/scaling.hpp"
 
 namespace bulkhead::tools {
 namespace {
@@ -30,7 +29,7 @@ struct RunArguments {
 
 struct BenchArguments {
     std::string machine;
-    bool scaling = false;
+    BenchPlan plan;
 };
 
 /// Replaces this process. Returns only by throwing.
@@ -86,13 +85,20 @@ void add_bench(Commands& commands) {
     const auto arguments = std::make_shared<BenchArguments>();
     CLI::App* command = commands.add("bench", "Count the instructions of a boot and of each kind of exit");
     add_machine_option(command, arguments->machine);
-    command->add_flag("--scaling", arguments->scaling,
-                      "count boots with more and more CPUs and guests instead: takes many minutes");
-    command->footer("The counts are exact and repeat. docs/performance.md says what they are and what they leave out.\n"
-                    "Exit status: 1 when something is over its budget, or was not measured.");
+    command->add_flag("--linux", arguments->plan.linux_guest,
+                      "a stock Linux, too, bare and as a guest: takes a quarter of an hour");
+    command->add_flag("--growth", arguments->plan.growth,
+                      "boots with more and more CPUs, guests and memory, too: takes an hour and 17 GiB");
+    command->add_option("--json", arguments->plan.json, "file for the figures, as bench/ has them of each release");
+    command->add_option("--svg", arguments->plan.svg, "file for a picture of them beside other hypervisors'");
+    command->footer(
+        "The counts are exact and repeat. docs/performance.md says what they are and what they leave out; other "
+        "hypervisors'\n"
+        "are of the same work, counted in the same way. Each figure is compared with the latest release's.\n"
+        "Exit status: 1 when something is over its budget, or was not measured.");
     commands.on(command, [arguments] {
-        return (arguments->scaling ? run_scaling : run_benchmark)(
-            choose_machine(arguments->machine.empty() ? "qemu-amd" : arguments->machine));
+        return run_benchmark(choose_machine(arguments->machine.empty() ? "qemu-amd" : arguments->machine),
+                             arguments->plan);
     });
 }
 

@@ -49,6 +49,8 @@ struct MachineOptions {
     bool virtualization = true; ///< false, on an emulated machine: the CPU has none
     /// "": it boots the image. Else a folder in that of its run, the root of a TFTP server: it boots by PXE. QEMU.
     std::string network_root{};
+    /// "": it boots the image. Else a Linux in the folder of its run, without the hypervisor: kernel, initrd. On QEMU.
+    std::string bare_kernel{}, bare_initrd{}, bare_cmdline{};
     std::string uuid{};               ///< its SMBIOS', unless ""; QEMU
     std::string serial_number{};      ///< likewise
     bool keeps_variables = false;     ///< of its firmware, from the run before in the same folder; QEMU

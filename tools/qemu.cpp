@@ -55,6 +55,11 @@ void append_medium(Command& command, const MachineOptions& options) {
         append(command, {"-device", "virtio-net-pci,netdev=net,bootindex=0,romfile=", "-device", "virtio-rng-pci"});
         return;
     }
+    if (!options.bare_kernel.empty()) {
+        append(command, {"-kernel", options.bare_kernel, "-initrd", options.bare_initrd});
+        append(command, {"-append", options.bare_cmdline});
+        return;
+    }
     append(command, {"-drive", std::string("if=none,id=stick,format=raw,file=/tmp/disk.img,readonly=") +
                                    (options.write_protected ? "on" : "off")});
     append(command, {"-device", "qemu-xhci", "-device", "usb-storage,drive=stick,bootindex=0"});

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the Bulkhead authors
-#include "tools/boot_cost.hpp"
+#include "tools/bench/boot_cost.hpp"
 
 #include <algorithm>
 #include <regex>
@@ -16,11 +16,19 @@ unsigned long long number_in(const std::vector<std::string>& lines, const std::s
     return 0;
 }
 
+/// One of the three grows at a time.
+double amount(const BootSize& size) { return 1.0 * size.guests * size.vcpus * size.memory_mib; }
+
 } // namespace
 
-BootCost read_boot_cost(const std::vector<std::string>& lines, unsigned guests, unsigned vcpus) {
-    return {.guests = guests,
-            .vcpus = vcpus,
+std::string describe(const BootSize& size) {
+    return std::to_string(size.guests) + (size.guests == 1 ? " guest of " : " guests of ") +
+           std::to_string(size.vcpus) + (size.vcpus == 1 ? " vCPU and " : " vCPUs and ") +
+           std::to_string(size.memory_mib) + " MiB";
+}
+
+BootCost read_boot_cost(const std::vector<std::string>& lines, const BootSize& size) {
+    return {.size = size,
             .instructions = number_in(lines, "^bulkhead: boot: .*, zeroing and copying (\\d+)") +
                             number_in(lines, "^bulkhead: boot: .*, all else (\\d+)"),
             .kept_kib = number_in(lines, "^bulkhead: memory kept: (\\d+) KiB"),
@@ -36,12 +44,10 @@ std::vector<std::string> faster_than_linear(const std::vector<BootCost>& costs) 
                 all.push_back("not measured: " + what);
             if (i == 0)
                 continue;
-            const double cpus = costs[i].guests * costs[i].vcpus;
-            const double more = cpus - costs[i - 1].guests * costs[i - 1].vcpus;
+            const double more = amount(costs[i].size) - amount(costs[i - 1].size);
             const double each = (static_cast<double>(costs[i].*cost) - static_cast<double>(costs[i - 1].*cost)) / more;
             if (i > 1 && each > 1.1 * before)
-                all.push_back("faster than linear: " + what + ", at " + std::to_string(costs[i].guests) +
-                              " guests of " + std::to_string(costs[i].vcpus) + " vCPUs");
+                all.push_back("faster than linear: " + what + ", at " + describe(costs[i].size));
             before = std::max(each, before);
         }
     };
