@@ -61,6 +61,13 @@ struct Photograph {
     std::string console{}; ///< where that line is; as in Case
 };
 
+/// When a line on COM1 has `after`, the machine's memory is looked at from outside (outside.hpp). On QEMU; the boot
+/// says how much memory there is. What is found is the console "outside NAME" of cases.
+struct Look {
+    std::string name;
+    std::string after;
+};
+
 /// A guest in a configuration that configuration_of() writes.
 struct Guest {
     std::string name;
@@ -87,6 +94,7 @@ struct Boot {
     tools::MachineOptions options{};
     std::vector<Typing> typing{};
     std::vector<Photograph> photographs{};
+    std::vector<Look> looks{};
     /// There is no configuration: the machine first takes inventory, and then boots with what it proposed. What it said
     /// then is on the console "survey", what it wrote on "inventory.toml" and "bulkhead.toml", what the host command
     /// thinks of these on "check".

@@ -63,10 +63,55 @@ Boot attacks(const std::string& name, const std::vector<Attacker>& attackers) {
     return boot;
 }
 
+/// The machine's memory as QEMU's monitor shows it, while two guests run and one CPU is free, and when a guest has been
+/// destroyed.
+Boot outside() {
+    const Guest first{.name = "first", .kernel = "button"}, second{.name = "second", .kernel = "button"};
+    Boot boot = boot_of("outside", {first, second}, {own_guest("button")});
+    boot.on = {tools::MachineKind::QemuAmd};
+    boot.options.memory_mib = 1024;
+    boot.looks = {{"running", "^\\[second\\] press my button$"}, {"destroyed", "guest first: its memory is cleared"}};
+    boot.typing = {{"^\\[second\\] press my button$", "\x1dmdestroy first\r"},
+                   {"guest first: its memory is cleared", "shutdown second\r"}};
+    const auto tables = [](const std::string& guests) {
+        return line("^a CPU: \\d+ pages, [1-9]\\d* executable, 0 executable and writable, 0 for users; its stack is "
+                    "guarded; RAM of guests: " +
+                    guests + "$");
+    };
+    const auto second_stage = [](const std::string& pages, const std::string& guests) {
+        return line("^a second stage: [1-9]\\d* pages, " + pages +
+                    " of the hypervisor's, 0 writable; RAM of guests: " + guests + "$");
+    };
+    boot.cases = {{"no page of the hypervisor's is writable and executable, or a user's; stacks are guarded",
+                   {line("^page tables of 3 CPUs$"), tables("\\w+"),
+                    never("[1-9]\\d* executable and writable|[1-9]\\d* for users|not guarded")},
+                   everywhere,
+                   "outside running"},
+                  {"each CPU maps its own guest's RAM, and no other's",
+                   {tables("first"), tables("second"), tables("none"), never("RAM of guests: \\w+ ")},
+                   everywhere,
+                   "outside running"},
+                  {"a guest's second stage maps its own RAM, and nothing of the hypervisor's",
+                   {line("^the hypervisor: [1-9]\\d* pages$"), second_stage("0", "first"), second_stage("0", "second"),
+                    second_stage("1", "none"), never(", [1-9]\\d* writable")}, // the parked CPUs': an endless HLT
+                   everywhere,
+                   "outside running"},
+                  {"of a destroyed guest's RAM nothing is left",
+                   {line("^RAM of first: 0 pages not zero$"), line("^RAM of second: [1-9]\\d* pages not zero$")},
+                   everywhere,
+                   "outside destroyed"},
+                  {"there was something before",
+                   {line("^RAM of first: [1-9]\\d* pages not zero$")},
+                   everywhere,
+                   "outside running"}};
+    return boot;
+}
+
 } // namespace
 
 std::vector<Boot> attack_boots() {
-    return {attacks("attacks", {{"memory", {"memory", "memory that stops"}, "", 1, next_life, memory_stops},
+    return {outside(),
+            attacks("attacks", {{"memory", {"memory", "memory that stops"}, "", 1, next_life, memory_stops},
                                 {"ports", {"ports"}},
                                 {"msr", {"msr"}}}),
             attacks("attacks-on-emulation", {{"emulation",

@@ -10,6 +10,7 @@
 #include <set>
 
 #include "integration/made_files.hpp"
+#include "integration/outside.hpp"
 #include "integration/read_back.hpp"
 #include "integration/screen.hpp"
 #include "tools/failure.hpp"
@@ -23,6 +24,10 @@ namespace {
 
 std::vector<Photograph> photographs_of(const Boot& boot, tools::MachineKind machine) {
     return machine == tools::MachineKind::QemuAmd ? boot.photographs : std::vector<Photograph>{};
+}
+
+std::vector<Look> looks_of(const Boot& boot, tools::MachineKind machine) {
+    return machine == tools::MachineKind::QemuAmd ? boot.looks : std::vector<Look>{};
 }
 
 /// Follows the output of one console: types when it is time, and sees when the run is over.
@@ -48,6 +53,11 @@ public:
                 if (console_ == picture.console && std::regex_search(line, std::regex(picture.after)) &&
                     taken_.insert(picture.name).second)
                     photograph(recording_folder(boot_, machine_), picture.name);
+            for (const Look& look : looks_of(boot_, machine_))
+                if (console_.empty() && std::regex_search(line, std::regex(look.after)) &&
+                    taken_.insert(look.name).second)
+                    look_from_outside(recording_folder(boot_, machine_), look.name, boot_.options.memory_mib,
+                                      transcript_.lines());
             // A machine that could not start would sit there until the time is up.
             if (std::regex_search(line, std::regex(boot_.until.empty() ? "^bulkhead: not started: " : boot_.until)))
                 reaction.stop = console_.empty();
@@ -71,7 +81,7 @@ private:
     const Boot& boot_;
     tools::MachineKind machine_;
     std::string console_;
-    std::set<std::string> taken_; ///< photographs
+    std::set<std::string> taken_; ///< photographs and looks
     std::set<std::string> once_;  ///< of Typing::once, what was there
     std::vector<Typing> typing_;
     tools::Transcript transcript_;
@@ -216,6 +226,8 @@ Recording read_recording(const Boot& boot, tools::MachineKind machine) {
         recording.lines.merge(read_survey(recording_folder(boot, machine)));
     for (const Photograph& picture : photographs_of(boot, machine))
         recording.lines["screen " + picture.name] = text_of(recording_folder(boot, machine) / (picture.name + ".ppm"));
+    for (const Look& look : looks_of(boot, machine))
+        recording.lines["outside " + look.name] = lines_of(recording_folder(boot, machine) / (look.name + ".outside"));
     return recording;
 }
 

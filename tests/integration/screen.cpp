@@ -3,18 +3,12 @@
 #include "integration/screen.hpp"
 
 #include <algorithm>
-#include <cstring>
-#include <fcntl.h>
 #include <fstream>
 #include <map>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
 
 #include "font.hpp"
+#include "integration/monitor.hpp"
 #include "tools/failure.hpp"
-#include "tools/machine.hpp"
-#include "tools/process.hpp"
 
 namespace bulkhead::integration {
 namespace {
@@ -70,38 +64,10 @@ char letter_at(const Picture& picture, unsigned row, unsigned column, unsigned s
     return '\x7f';
 }
 
-/// A socket's path may have 107 bytes only, which a folder's can exceed.
-tools::Descriptor connect_to_monitor(const std::filesystem::path& folder) {
-    const tools::Descriptor directory(::open(folder.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-    tools::Descriptor monitor(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
-    const std::string path =
-        "/proc/self/fd/" + std::to_string(directory.get()) + '/' + std::string(tools::monitor_socket);
-    path.copy(address.sun_path, sizeof address.sun_path - 1);
-    if (::connect(monitor.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
-        throw tools::Failure("cannot reach QEMU's monitor: " + std::string(std::strerror(errno)));
-    return monitor;
-}
-
-void read_to_prompt(const tools::Descriptor& monitor) {
-    std::string answer;
-    char byte = 0;
-    while (!answer.ends_with("(qemu) ")) {
-        if (::read(monitor.get(), &byte, 1) != 1)
-            throw tools::Failure("QEMU's monitor went away");
-        answer += byte;
-    }
-}
-
 } // namespace
 
 void photograph(const std::filesystem::path& folder, const std::string& name) {
-    const tools::Descriptor monitor = connect_to_monitor(folder);
-    read_to_prompt(monitor);
-    const std::string command = "screendump " + name + ".ppm\n";
-    if (::write(monitor.get(), command.data(), command.size()) != static_cast<ssize_t>(command.size()))
-        throw tools::Failure("QEMU's monitor takes no command");
-    read_to_prompt(monitor);
+    static_cast<void>(Monitor(folder).ask("screendump " + name + ".ppm"));
 }
 
 std::vector<std::string> text_of(const std::filesystem::path& picture_file) {

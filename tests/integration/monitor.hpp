@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Bulkhead authors
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include "tools/process.hpp"
+
+namespace bulkhead::integration {
+
+/// QEMU's monitor, of the machine that runs in a folder. Throws tools::Failure where there is none, or it goes away.
+class Monitor {
+public:
+    explicit Monitor(const std::filesystem::path& folder);
+    /// What it answers, its echo of the command included.
+    std::string ask(const std::string& command);
+
+private:
+    std::string read_to_prompt();
+    tools::Descriptor connection_;
+};
+
+} // namespace bulkhead::integration
