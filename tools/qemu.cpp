@@ -39,8 +39,9 @@ void append_cpus(Command& command, MachineKind machine, const MachineOptions& op
             append(command, {"-device", "max-x86_64-cpu,core-id=0,thread-id=0,socket-id=" + std::to_string(socket)});
         return;
     }
-    append(command, {"-smp", "cpus=" + std::to_string(options.cpus) +
-                                 ",cores=" + std::to_string(options.cpus / options.threads_per_core) +
+    const unsigned most = options.cpus + options.absent_cpus;
+    append(command, {"-smp", "cpus=" + std::to_string(options.cpus) + ",maxcpus=" + std::to_string(most) +
+                                 ",cores=" + std::to_string(most / options.threads_per_core) +
                                  ",threads=" + std::to_string(options.threads_per_core)});
 }
 

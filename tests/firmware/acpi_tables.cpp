@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the Bulkhead authors
 //
-// A UEFI program for the emulated machines of Bochs alone: OVMF finds no ACPI tables there (it asks QEMU's fw_cfg for
-// them), and no driver for the screen. This installs both, and starts the product, which is beside it and knows nothing of it.
+// A UEFI program for the emulated machines of Bochs: OVMF finds no ACPI tables there (it asks QEMU's fw_cfg for
+// them), and no driver for the screen. This installs both, and starts the product, which is beside it and knows nothing
+// of it. Some boots of the tests use it on QEMU, too, for tables that are wrong (absent_processors.hpp).
 #include <cstring>
 
 #include "arch/x86_64/instructions.hpp"
 #include "boot/firmware.hpp"
+#include "firmware/absent_processors.hpp"
 #include "firmware/machine_tables.hpp"
 #include "firmware/screen.hpp"
 
@@ -52,6 +54,9 @@ public:
             if (!failed(services->get_information(services, i, &information)))
                 ((information.processor_id & hidden) == 0 ? listed_ : hidden_).add(information.processor_id);
         }
+        constexpr unsigned absent = 2;
+        for (unsigned i = 0; i < absent && wants_absent_processors(firmware) && listed_.count < max_processors; ++i)
+            listed_.add(listed_.all().back() + 2u);
     }
 
     [[nodiscard]] std::span<const u8> listed() const { return listed_.all(); }
@@ -118,6 +123,18 @@ EFI_STATUS install_tables(const Firmware& firmware, const Processors& processors
     return firmware.boot->InstallConfigurationTable(&guid, &tables->rsdp);
 }
 
+EFI_STATUS prepare(const Firmware& firmware) {
+    if (has_tables(firmware))
+        return !wants_absent_processors(firmware) || enable_absent_processors(firmware) ? EFI_SUCCESS : EFI_NOT_FOUND;
+    static Processors processors(firmware);
+    const EFI_STATUS status = install_tables(firmware, processors);
+    if (failed(status))
+        return status;
+    install_screen(firmware);
+    stop_hidden_at_exit(firmware, processors);
+    return EFI_SUCCESS;
+}
+
 /// The path of this program's volume, then `product`. UEFI 2.10 10.3.
 class ProductPath {
 public:
@@ -171,15 +188,12 @@ EFI_STATUS start_product(const Firmware& firmware) {
 extern "C" EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE* table) {
     using namespace bulkhead;
     const boot::Firmware firmware(image, table);
-    static firmware::Processors processors(firmware);
-    EFI_STATUS status = firmware::install_tables(firmware, processors);
-    if (boot::failed(status)) {
+    const EFI_STATUS prepared = firmware::prepare(firmware);
+    if (boot::failed(prepared)) {
         firmware.console.print("acpi_tables: the tables cannot be installed\n");
-        return status;
+        return prepared;
     }
-    firmware::install_screen(firmware);
-    firmware::stop_hidden_at_exit(firmware, processors);
-    status = firmware::start_product(firmware);
+    const EFI_STATUS status = firmware::start_product(firmware);
     if (boot::failed(status))
         firmware.console.print("acpi_tables: the product cannot be started, or it gave up\n");
     return status;

@@ -12,7 +12,7 @@ std::vector<Boot> all_boots() {
     std::vector<Boot> all;
     for (const auto& list :
          {linux_boots(), own_guest_boots(), attack_boots(), configuration_boots(), intent_boots(), life_boots(),
-          survey_boots()})
+          survey_boots(), fault_boots()})
         all.insert(all.end(), list.begin(), list.end());
     return all;
 }
@@ -28,7 +28,8 @@ std::string_view why_not_all_on(tools::MachineKind machine) {
     case tools::MachineKind::QemuAmd:
         return "it runs all of them, and `reboots` in place of `reboots-slowly`";
     case tools::MachineKind::BochsIntel:
-        return "that is a larger machine of a boot that it has smaller, or more than Bochs does in minutes";
+        return "that is a larger machine of a boot that it has smaller, more than Bochs does in minutes, or what only "
+               "QEMU lets a test do";
     case tools::MachineKind::BochsAmd:
         return "a second opinion on AMD-V from a few boots; the others take minutes there";
     case tools::MachineKind::Kvm:

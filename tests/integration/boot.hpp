@@ -22,6 +22,7 @@
 
 #include <chrono>
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -66,6 +67,8 @@ struct Photograph {
 struct Look {
     std::string name;
     std::string after;
+    /// Instead: what is done to the machine that runs in this folder; it returns what came of it, as lines.
+    std::function<std::vector<std::string>(const std::filesystem::path& folder)> instead{};
 };
 
 /// A guest in a configuration that configuration_of() writes.
@@ -95,6 +98,7 @@ struct Boot {
     std::vector<Typing> typing{};
     std::vector<Photograph> photographs{};
     std::vector<Look> looks{};
+    bool lists_absent_cpus = false; ///< the firmware's tables have CPUs that are not there (tests/firmware)
     /// There is no configuration: the machine first takes inventory, and then boots with what it proposed. What it said
     /// then is on the console "survey", what it wrote on "inventory.toml" and "bulkhead.toml", what the host command
     /// thinks of these on "check".
@@ -124,6 +128,7 @@ struct Boot {
 [[nodiscard]] std::vector<Boot> life_boots();
 [[nodiscard]] std::vector<Boot> survey_boots();
 [[nodiscard]] std::vector<Boot> attack_boots();
+[[nodiscard]] std::vector<Boot> fault_boots();
 
 /// The text of a configuration with these guests.
 [[nodiscard]] std::string configuration_of(const std::vector<Guest>& guests);

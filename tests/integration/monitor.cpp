@@ -15,14 +15,18 @@
 namespace bulkhead::integration {
 
 /// A socket's path may have 107 bytes only, which a folder's can exceed.
-Monitor::Monitor(const std::filesystem::path& folder) : connection_(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+tools::Descriptor connect_to(const std::filesystem::path& folder, std::string_view name) {
+    tools::Descriptor connection(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
     const tools::Descriptor directory(::open(folder.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
     sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
-    const std::string path =
-        "/proc/self/fd/" + std::to_string(directory.get()) + '/' + std::string(tools::monitor_socket);
+    const std::string path = "/proc/self/fd/" + std::to_string(directory.get()) + '/' + std::string(name);
     path.copy(address.sun_path, sizeof address.sun_path - 1);
-    if (::connect(connection_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
-        throw tools::Failure("cannot reach QEMU's monitor: " + std::string(std::strerror(errno)));
+    if (::connect(connection.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
+        throw tools::Failure("cannot reach QEMU's " + std::string(name) + ": " + std::string(std::strerror(errno)));
+    return connection;
+}
+
+Monitor::Monitor(const std::filesystem::path& folder) : connection_(connect_to(folder, tools::monitor_socket)) {
     static_cast<void>(read_to_prompt());
 }
 

@@ -4,10 +4,14 @@
 
 #include <filesystem>
 #include <string>
+#include <string_view>
 
 #include "tools/process.hpp"
 
 namespace bulkhead::integration {
+
+/// A socket of the emulator's in the folder of its run. Throws tools::Failure.
+[[nodiscard]] tools::Descriptor connect_to(const std::filesystem::path& folder, std::string_view name);
 
 /// QEMU's monitor, of the machine that runs in a folder. Throws tools::Failure where there is none, or it goes away.
 class Monitor {

@@ -56,8 +56,7 @@ public:
             for (const Look& look : looks_of(boot_, machine_))
                 if (console_.empty() && std::regex_search(line, std::regex(look.after)) &&
                     taken_.insert(look.name).second)
-                    look_from_outside(recording_folder(boot_, machine_), look.name, boot_.options.memory_mib,
-                                      transcript_.lines());
+                    take(look);
             // A machine that could not start would sit there until the time is up.
             if (std::regex_search(line, std::regex(boot_.until.empty() ? "^bulkhead: not started: " : boot_.until)))
                 reaction.stop = console_.empty();
@@ -67,6 +66,14 @@ public:
     [[nodiscard]] unsigned typed() const { return typed_; }
 
 private:
+    void take(const Look& look) {
+        const std::filesystem::path folder = recording_folder(boot_, machine_);
+        if (!look.instead)
+            return look_from_outside(folder, look.name, boot_.options.memory_mib, transcript_.lines());
+        std::ofstream file(folder / (look.name + ".outside"));
+        for (const std::string& line : look.instead(folder))
+            file << line << '\n';
+    }
     void note(const std::string& line) {
         for (const Typing& typing : typing_)
             for (const std::string& pattern : typing.once)
@@ -115,8 +122,14 @@ void prepare_disk(const Boot& boot, const std::string& configuration, tools::Mac
         std::ofstream(folder / name) << text;
         files.push_back({name, folder / name});
     }
+    std::optional<std::filesystem::path> addition = tools::firmware_addition(machine);
+    if (boot.lists_absent_cpus) {
+        addition = tools::build_folder() / "acpi_tables.efi";
+        std::ofstream(folder / "absent-processors").close();
+        files.push_back({"absent-processors", folder / "absent-processors"});
+    }
     const tools::ImageContents contents{.efi = tools::build_folder() / "bulkhead.efi",
-                                        .addition = tools::firmware_addition(machine),
+                                        .addition = addition,
                                         .configuration = boot.takes_inventory ? "" : folder / "bulkhead.toml",
                                         .files = files};
     tools::write_image(folder / "disk.img", contents);

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Bulkhead authors
+#include "integration/run_time_faults.hpp"
+
+#include <cstddef>
+
+#include "arch/x86_64/layout.hpp"
+#include "integration/gdb.hpp"
+#include "svm/vmcb.hpp"
+
+namespace bulkhead::integration {
+namespace {
+
+/// Of VMRUN: it is in svm_enter_guest, and what follows it is where exits arrive.
+u64 exit_address() { return address_in(hypervisor_elf, "svm_enter_guest", "\x0f\x01\xd8") + 3; }
+
+void run_to_exit_of(Gdb& gdb, unsigned thread) {
+    for (unsigned at = gdb.run(); at != thread; at = gdb.run())
+        gdb.step(at);
+    gdb.select(thread);
+}
+
+/// APM 2 15.5.1: what VMRUN refuses, by its place in the VMCB.
+struct Refused {
+    unsigned cpu;
+    u64 field, value;
+};
+constexpr Refused refused[] = {
+    {1, offsetof(svm::ControlArea, guest_asid), 0},                                  // that of the host
+    {2, sizeof(svm::ControlArea) + offsetof(svm::SaveArea, efer), 1 << 8 | 1 << 10}, // SVME is 0
+};
+
+} // namespace
+
+std::vector<std::string> damage_running_guests(const std::filesystem::path& folder) {
+    constexpr unsigned first = 3, second = 4;
+    const u64 exit = exit_address();
+    std::vector<std::string> done;
+    Gdb gdb(folder);
+    gdb.set_breakpoint(exit, true);
+    for (const Refused& each : refused) {
+        run_to_exit_of(gdb, each.cpu + 1);
+        gdb.write_u64(layout::per_cpu_frames + each.field, each.value);
+        gdb.step(each.cpu + 1);
+        done.push_back("CPU " + std::to_string(each.cpu) + ": an entry that the CPU refuses");
+    }
+    run_to_exit_of(gdb, first + 1);
+    while (gdb.run_alone(second + 1) != second + 1) // the first stands still
+        ;
+    gdb.set_breakpoint(exit, false);
+    gdb.select(first + 1);
+    gdb.set_rip(0);
+    gdb.select(second + 1);
+    gdb.set_rip(address_in(hypervisor_elf, "__stack_chk_fail", "\x0f\x0b")); // UD2
+    done.push_back("CPUs 3 and 4: the hypervisor goes astray");
+    return done;
+}
+
+} // namespace bulkhead::integration

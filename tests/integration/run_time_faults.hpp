@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Bulkhead authors
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace bulkhead::integration {
+
+/// Damages, on CPUs 1 to 4 of the machine that QEMU runs in this folder, what a guest's next entry needs: so that the
+/// CPU refuses it, on the first two; so that the hypervisor itself goes astray, on the others, both at once. Returns
+/// what it did.
+[[nodiscard]] std::vector<std::string> damage_running_guests(const std::filesystem::path& folder);
+
+} // namespace bulkhead::integration
