@@ -104,7 +104,8 @@ private:
             return is_page && level == 2 ? 1 << 21 : 0;
         u64 reserved = (paging_.efer & efer::NXE) == 0 ? entry_nx : 0;
         if (mode_ == PagingMode::pae)
-            reserved |= level == 3 ? 0xfff0'0000'0000'01e6 : 0x7ff0'0000'0000'0000; // SDM 3A tables 4-8 to 4-11
+            // SDM 3A tables 4-8 to 4-11. Bit 5 of a PDPTE is reserved too, but QEMU's CPU sets it: as "accessed".
+            reserved |= level == 3 ? 0xfff0'0000'0000'01c6 : 0x7ff0'0000'0000'0000;
         else if (level > format_.largest_page_level)
             reserved |= entry_ps;
         if (is_page && level > 1) // address bits below the page's size; bit 12 is PAT

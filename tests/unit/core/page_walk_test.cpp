@@ -165,6 +165,10 @@ TEST_CASE("page walk: PAE") {
     ram.put<u64>(level2 + 8 * index(address, 2), 0x1'2340'0000 | P | W | PS);
     CHECK(translate(ram.memory(), paging, address, {})->address.value == 0x1'2340'0000 + (address & 0x1f'ffff));
 
+    constexpr u64 accessed = 0x20;
+    ram.put<u64>(root + 0x20 + 8 * 3, level2 | P | accessed); // as QEMU's CPU leaves it
+    CHECK(translate(ram.memory(), paging, address, {}));
+
     ram.put<u64>(root + 0x20 + 8 * 3, level2 | P | W); // reserved in a PDPTE
     const auto reserved = translate(ram.memory(), paging, address, {});
     REQUIRE_FALSE(reserved);
