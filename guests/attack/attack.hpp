@@ -69,13 +69,17 @@ private:
 /// Which of the guest's lives this is, from 1.
 inline u64 life() { return hypercall(hypercall_life); }
 
+/// In the next life: the hypervisor prints its record of the one before, and drops none.
+inline void let_record_be_printed() {
+    for (const u64 end = rdtsc() + tsc_hz() / 50; rdtsc() < end;)
+        pause();
+}
+
 /// What must stop the guest, one case in each of its lives: with `on-crash = "restart"` the next life does the next
 /// one. Returns in the life after the last, where all have. `act` says what it does, then does it.
 template <typename Act> void stop_by_each(std::string_view group, u64 cases, Act&& act) {
     if (const u64 now = life(); now <= cases) {
-        // The hypervisor's record of the one before is printed meanwhile, and not dropped.
-        for (const u64 end = rdtsc() + tsc_hz() / 50; rdtsc() < end;)
-            pause();
+        let_record_be_printed();
         act(now - 1);
         print("FAIL ", name, ": ", group, ": case ", now - 1, " did not stop it");
         reset();

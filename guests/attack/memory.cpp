@@ -19,18 +19,6 @@ namespace {
 
 using namespace attack;
 
-// VGA, option ROMs; HPET and TPM, behind the APICs, flash with the firmware: its first word and that of the reset.
-constexpr auto absent = std::to_array<u64>({0xa0000, 0xb8000, 0xc0000, 0xdfff0, 0xfec01000, 0xfed00000, 0xfed40000,
-                                            0xfee01000, 0xff000000, 0xffc00000, 0xfffffff0});
-
-u64 end_of_ram() {
-    u64 end = 0;
-    for (unsigned i = 0; i < memory_range_count(); ++i)
-        if (const MemoryRange range = memory_range(i); range.address < 3 * GiB)
-            end = range.address + range.size;
-    return end;
-}
-
 /// Not the guest's: the end of RAM is where this machine has the hypervisor's memory or another guest's, as have all
 /// others in some boot; then host bridges, ECAM, frame buffers, the end of the hole, and above 4 GiB to the last page.
 struct Foreign {

@@ -4,7 +4,10 @@
 // Any physical address, seen through pages of each size.
 #pragma once
 
+#include <array>
+
 #include "guests/lib/cpu.hpp"
+#include "guests/lib/guest.hpp"
 
 namespace bulkhead::guest::attack {
 
@@ -43,6 +46,18 @@ inline u64 show(u64 physical, PageSize size) {
     page_map[window_slot] = table(tables.pointers);
     flush();
     return window + (physical - base);
+}
+
+/// VGA, option ROMs; HPET and TPM, behind the APICs, flash with the firmware: its first word and that of the reset.
+inline constexpr auto absent = std::to_array<u64>({0xa0000, 0xb8000, 0xc0000, 0xdfff0, 0xfec01000, 0xfed00000,
+                                                   0xfed40000, 0xfee01000, 0xff000000, 0xffc00000, 0xfffffff0});
+
+inline u64 end_of_ram() {
+    u64 end = 0;
+    for (unsigned i = 0; i < memory_range_count(); ++i)
+        if (const MemoryRange range = memory_range(i); range.address < 3 * GiB)
+            end = range.address + range.size;
+    return end;
 }
 
 /// The number of bits of a physical address.

@@ -110,29 +110,51 @@ Boot outside() {
 } // namespace
 
 std::vector<Boot> attack_boots() {
-    return {outside(),
-            attacks("attacks", {{"memory", {"memory", "memory that stops"}, "", 1, next_life, memory_stops},
-                                {"ports", {"ports"}},
-                                {"msr", {"msr"}}}),
-            attacks("attacks-on-emulation", {{"emulation",
-                                              {"hypercalls", "emulated accesses", "storms", "code over an edge"},
-                                              "",
-                                              2,
-                                              next_life,
-                                              "execution (outside of the guest's memory|where there is no memory)"},
-                                             {"random", {"random code"}, "seed=1 lives=40", 1, next_life}}),
-            attacks("attacks-on-the-cpu", {{"controls",
-                                            {"instructions", "registers", "descriptors", "shutdowns"},
-                                            "",
-                                            1,
-                                            next_life,
-                                            "triple fault|the CPU refused the guest's state|(read|write|execution) "
-                                            "outside of the guest's memory|page table"},
-                                           {"icr", {"interrupts", "INIT of the first"}, "", 2, next_life}})};
+    return {
+        outside(),
+        attacks("attacks", {{"memory", {"memory", "memory that stops"}, "", 1, next_life, memory_stops},
+                            {"ports", {"ports"}},
+                            {"msr", {"msr"}}}),
+        attacks("attacks-on-emulation",
+                {{"emulation",
+                  {"hypercalls", "emulated accesses", "storms", "code over an edge"},
+                  "",
+                  2,
+                  next_life,
+                  "execution (outside of the guest's memory|where there is no memory)"},
+                 {"random", {"random code"}, "seed=1 lives=40", 1, next_life},
+                 {"random-modes", {"random code in other modes"}, "seed=1 lives=30", 1, next_life}}),
+        attacks("attacks-on-the-cpu", {{"controls",
+                                        {"instructions", "registers", "descriptors", "shutdowns"},
+                                        "",
+                                        1,
+                                        next_life,
+                                        "triple fault|the CPU refused the guest's state|(read|write|execution) "
+                                        "outside of the guest's memory|page table"},
+                                       {"icr", {"interrupts", "INIT of the first"}, "", 2, next_life},
+                                       {"tasks",
+                                        {"refused task switches", "task switches"},
+                                        "",
+                                        1,
+                                        next_life,
+                                        "task switch by the CPU, which is not emulated|triple fault|(read|write|"
+                                        "execution) outside of the guest's memory|page table where there is no "
+                                        "memory|not an instruction that exits need"}}),
+        attacks("attacks-in-other-modes",
+                {{"modes",
+                  {"memory in other modes", "devices in other modes", "instructions in other modes",
+                   "edges in other modes"}},
+                 {"modes-stop",
+                  {"other modes that stop"},
+                  "",
+                  1,
+                  next_life,
+                  std::string(memory_stops) + "|triple fault|an instruction that is not emulated on device memory"}})};
 }
 
 std::vector<Attack> all_attacks() {
-    constexpr auto first = "attacks", emulation = "attacks-on-emulation", cpu = "attacks-on-the-cpu";
+    constexpr auto first = "attacks", emulation = "attacks-on-emulation", cpu = "attacks-on-the-cpu",
+                   modes = "attacks-in-other-modes";
     return {
         {first, "memory", "absent devices, by pages of 4 KiB, 2 MiB and 1 GiB; reserved bits of page tables",
          "ones and ignored; #PF"},
@@ -173,6 +195,29 @@ std::vector<Attack> all_attacks() {
          "lives of up to 1000 sequences of random bytes, in 64-, 32- and 16-bit code, by a kernel and by a process",
          "the guest stopped, at most"},
         {emulation, "code over an edge", "instructions that go on in a device, or where no memory is", "guest stopped"},
+        {modes, "memory in other modes",
+         "absent devices by twelve instructions, operands of each size and addresses of 16 and 32 bits, in real mode "
+         "with 64 KiB and with 4 GiB, virtual-8086 mode, 16- and 32-bit code without paging, with segments that begin "
+         "elsewhere, with pages of 4 KiB and 4 MiB, with PAE",
+         "ones and ignored"},
+        {modes, "devices in other modes",
+         "I/O APIC, local APIC and ports there, in each form; the map of ports of a TSS", "as from 64-bit code; #GP"},
+        {modes, "instructions in other modes",
+         "those of VT-x, AMD-V and SMM, MSRs, CR0, CR4, hypercalls there, also by virtual-8086 code",
+         "#UD, #GP or as from 64-bit code"},
+        {modes, "edges in other modes", "ends of pages and segments, and 1 MiB", "#PF, #GP, else the access"},
+        {modes, "other modes that stop",
+         "reading, writing and executing what is not the guest's there; page tables, vectors, GDT, task state, stack "
+         "and the rest of an instruction there; no vectors",
+         "guest stopped"},
+        {emulation, "random code in other modes", "lives as above, each in one of these modes",
+         "the guest stopped, at most"},
+        {cpu, "refused task switches",
+         "JMP, CALL, IRET, gates, interrupts and exceptions to tasks that are busy, absent, too short or none",
+         "#TS, #NP, #GP"},
+        {cpu, "task switches",
+         "the same to good tasks, and to those whose TSS, CR3, LDT, code, stack or map of ports is hostile",
+         "VT-x: guest stopped. AMD-V: the CPU does it; guest stopped by memory that is not its own"},
     };
 }
 
