@@ -24,8 +24,8 @@ struct Figure {
 /// Null where there is none.
 [[nodiscard]] const Figure* find_figure(const std::vector<Figure>& figures, std::string_view name);
 
-/// Counted with `-icount` on QEMU's emulation of an AMD CPU, as ours: what is added to running bare, median. "KVM" is
-/// 6.1, Xen 4.17, Jailhouse's its root cell, which is trusted with its ports.
+/// Counted with `-icount` on QEMU 7.2's EPYC, where ours is on QEMU 10's largest AMD CPU: what is added to running
+/// bare, median. "KVM" is 6.1, Xen 4.17, Jailhouse's its root cell, which is trusted with its ports.
 struct PeerFigures {
     std::string_view name; ///< Figure::name
     /// Nothing where it was not measured, or makes no sense.

@@ -7,8 +7,8 @@
 #include <iostream>
 #include <iterator>
 #include <optional>
-#include <regex>
 
+#include "tools/bench/linux_figures.hpp"
 #include "tools/configuration.hpp"
 #include "tools/cpio_archive.hpp"
 #include "tools/failure.hpp"
@@ -22,21 +22,6 @@ namespace {
 constexpr std::string_view release = "bookworm"; // the one that peers were measured with
 constexpr std::string_view cmdline = "console=ttyS0 quiet";
 constexpr unsigned memory_mib = 768;
-
-/// What the program says, and how much more than bare it may be: so much, and so many thousandths of bare.
-struct Quantity {
-    std::string_view name, what;
-    long long more = 0, thousandths = 0;
-};
-constexpr Quantity quantities[] = {
-    {"start", "Linux: from its first instructions to user space", 30'000'000},
-    {"first-touch", "Linux: first touch of a page of 4 KiB, mean", 8},
-    {"sleep-overshoot", "Linux: a sleep of 10 ms is longer by, ns", 0, 15}, // 7 were wanted: docs/performance.md
-    {"fork", "Linux: fork, exit and wait", 0, 5},
-    {"lost-ppm", "Linux: time lost while it computes, ppm", 0, 50}, // 30 were wanted
-};
-
-constexpr std::string_view windows[] = {"idle", "computing"};
 constexpr unsigned window_seconds = 10; // guests/linux-bench: shorter than what it does
 
 std::string read_file(const std::filesystem::path& path) {
@@ -125,56 +110,7 @@ std::vector<std::string> run_windows(const std::filesystem::path& folder) {
     return run(plan);
 }
 
-std::optional<long long> value_of(const std::vector<std::string>& lines, std::string_view name) {
-    const std::regex regex("BENCH " + std::string(name) + " (\\d+)$");
-    for (const std::string& line : lines)
-        if (std::smatch match; std::regex_search(line, match, regex))
-            return std::stoll(match[1]);
-    return std::nullopt;
-}
-
 } // namespace
-
-std::vector<Figure> linux_figures(const std::vector<std::string>& bare, const std::vector<std::string>& guest) {
-    std::vector<Figure> all;
-    for (const Quantity& each : quantities) {
-        const std::string name(each.name), what(each.what);
-        const std::optional<long long> without = value_of(bare, name), with = value_of(guest, name);
-        if (!without || !with)
-            throw Failure("not measured: " + what);
-        all.push_back({"bare-" + name, what + ", bare", *without});
-        all.push_back({name, what, *with, *without + each.more + *without * each.thousandths / 1000});
-    }
-    return all;
-}
-
-std::vector<Figure> window_figures(const std::vector<std::string>& lines, unsigned seconds) {
-    const std::regex window("BENCH window (\\w+)$");
-    const std::regex counters("^bulkhead: exits of linux vCPU 0: total (\\d+)");
-    std::vector<Figure> all;
-    std::string name;
-    std::optional<long long> first;
-    for (const std::string& line : lines) {
-        std::smatch match;
-        if (std::regex_search(line, match, window)) {
-            name = match[1];
-            first.reset();
-        } else if (!name.empty() && std::regex_search(line, match, counters)) {
-            const long long total = std::stoll(match[1]);
-            if (!first) {
-                first = total;
-                continue;
-            }
-            all.push_back({name + "-exits", "Linux: exits in " + std::to_string(seconds) + " s, " + name,
-                           total - *first, 0, true});
-            name.clear();
-        }
-    }
-    for (const std::string_view each : windows)
-        if (find_figure(all, std::string(each) + "-exits") == nullptr)
-            throw Failure("not measured: exits while Linux is " + std::string(each));
-    return all;
-}
 
 std::vector<Figure> measure_linux(const std::filesystem::path& folder) {
     std::cout << "bench: a Linux bare, where a tick of the TSC is an instruction (some minutes)" << std::endl;
