@@ -3,40 +3,17 @@
 //
 // Any contents of the UEFI variables, any texts and any refusals of the firmware: what works is never overwritten, and
 // is what a boot falls back to.
-#include <array>
-#include <optional>
 
 #include "boot/last_configuration.hpp"
+#include "fakes/firmware_variables.hpp"
 #include "fuzz/fuzz.hpp"
 
 namespace bulkhead {
 namespace {
 
 using boot::BootRecord;
+using Variables = test::FirmwareVariables;
 using fuzz::require;
-
-struct Variables {
-    std::optional<BootRecord> record;
-    std::array<std::string, 2> texts;
-    bool writable = true;
-
-    bool read_record(BootRecord& into) const {
-        if (record)
-            into = *record;
-        return record.has_value();
-    }
-    bool write_record(const BootRecord& from) {
-        if (writable)
-            record = from;
-        return writable;
-    }
-    std::string_view read_text(u8 slot) { return texts.at(slot); }
-    bool write_text(u8 slot, std::string_view text) {
-        if (writable)
-            texts.at(slot) = text;
-        return writable;
-    }
-};
 
 /// A boot as the loader does it. Returns whether what worked before was kept.
 void boot_once(Variables& variables, std::string_view given, bool succeeds) {

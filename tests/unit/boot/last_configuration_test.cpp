@@ -2,11 +2,11 @@
 // Copyright the Bulkhead authors
 #include "boot/last_configuration.hpp"
 
-#include <array>
-#include <optional>
 #include <string>
 
 #include <catch2/catch_test_macros.hpp>
+
+#include "fakes/firmware_variables.hpp"
 
 using namespace bulkhead;
 using boot::BootRecord;
@@ -14,29 +14,8 @@ using boot::LastConfiguration;
 
 namespace {
 
-struct Variables {
-    std::optional<BootRecord> record;
-    std::array<std::string, 2> texts;
-    std::size_t largest = 100;
-    bool writable = true;
-
-    bool read_record(BootRecord& into) const {
-        if (record)
-            into = *record;
-        return record.has_value();
-    }
-    bool write_record(const BootRecord& from) {
-        if (writable)
-            record = from;
-        return writable;
-    }
-    std::string_view read_text(u8 slot) { return texts.at(slot); }
-    bool write_text(u8 slot, std::string_view text) {
-        if (!writable || text.size() > largest)
-            return false;
-        texts.at(slot) = text;
-        return true;
-    }
+struct Variables : test::FirmwareVariables {
+    Variables() { largest = 100; }
 
     /// A boot that is given `text`, as the loader does it. Returns what it used.
     std::string boot(std::string_view given, bool succeeds) {
