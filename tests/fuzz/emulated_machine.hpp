@@ -9,18 +9,13 @@
 #include "arch/x86_64/control_bits.hpp"
 #include "core/guest_operand.hpp"
 #include "fuzz/fuzz.hpp"
-#include "unit/core/guest_ram.hpp"
+#include "unit/core/identity_tables.hpp"
 
 namespace bulkhead::fuzz {
 
-/// Linear addresses equal guest-physical ones: RAM, and 2 MiB of devices, in large pages. The 2 MiB behind the RAM are
-/// small pages, two of which are mapped. The input then changes entries.
+/// Of the small pages two are mapped. The input then changes entries.
 struct EmulatedMachine {
-    static constexpr u64 tables = 0x10'0000;
-    static constexpr u64 pml4 = tables, pdpt = tables + 0x1000, pd = tables + 0x2000, pt = tables + 0x3000,
-                         device_pd = tables + 0x4000;
-    static constexpr u64 small_pages = test::GuestRam::low_end;
-    static constexpr u64 device = 0x9000'0000;
+    using Tables = test::IdentityTables;
 
     test::GuestRam& ram;
     GuestMemory memory = ram.memory();
@@ -30,28 +25,28 @@ struct EmulatedMachine {
 
     explicit EmulatedMachine(Reader& reader) : ram(shared_ram()) {
         ram.clear();
-        ram.put<u64>(pml4, pdpt | 7);
-        ram.put<u64>(pdpt, pd | 7);
-        ram.put<u64>(pdpt + 8 * (device >> 30), device_pd | 7);
-        ram.put<u64>(device_pd + 8 * (device >> 21 & 511), device | 0x87);
-        ram.put<u64>(pd, 0x87);
-        ram.put<u64>(pd + 8, large_page_size | 0x87);
-        ram.put<u64>(pd + 16, pt | 7);
-        ram.put<u64>(pt, 0x20'0007);
-        ram.put<u64>(pt + 8, 0x30'0007);
+        Tables tables(ram);
+        ram.put<u64>(Tables::pt, 0x20'0007);
+        ram.put<u64>(Tables::pt + 8, 0x30'0007);
         set_mode(reader);
         for (u64& value : registers.gpr)
             value = address(reader);
         for (unsigned i = reader.take<u8>() % 4; i > 0; --i) {
-            const u64 at = tables + reader.take<u16>() % 0x5000 / 8 * 8;
+            const u64 at = Tables::pml4 + reader.take<u16>() % (Tables::end - Tables::pml4) / 8 * 8;
             ram.put<u64>(at, reader.take<u64>());
         }
     }
 
     /// One that something is at, or near.
     static u64 address(Reader& reader) {
-        constexpr std::array<u64, 8> bases{
-            0, device, 0x20'0000, small_pages, 4 * GiB, 0xa'0000, 0xffff'ffff'ffff'f000, test::GuestRam::high_end};
+        constexpr std::array<u64, 8> bases{0,
+                                           Tables::device,
+                                           0x20'0000,
+                                           Tables::small_pages,
+                                           4 * GiB,
+                                           0xa'0000,
+                                           0xffff'ffff'ffff'f000,
+                                           test::GuestRam::high_end};
         const u16 bits = reader.take<u16>();
         const u64 offset = static_cast<u64>(static_cast<i16>(bits) >> 3);
         return bases[bits & 7] + offset;
@@ -68,7 +63,7 @@ private:
         const auto bit = [](u8 bits, unsigned number, u64 value) { return (bits >> number & 1) != 0 ? value : 0; };
         PagingState& state = view.paging;
         state.cr0 = cr0::PE | bit(paging, 0, cr0::WP) | bit(static_cast<u8>(~paging), 1, cr0::PG);
-        state.cr3 = pml4;
+        state.cr3 = Tables::pml4;
         state.cr4 = bit(static_cast<u8>(~paging), 2, cr4::PAE) | bit(paging, 3, cr4::PSE) | bit(paging, 4, cr4::SMEP) |
                     bit(paging, 5, cr4::SMAP) | bit(paging, 6, cr4::LA57);
         state.efer = bit(paging, 7, efer::NXE) | bit(static_cast<u8>(~mode), 7, efer::LMA);

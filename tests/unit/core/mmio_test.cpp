@@ -8,36 +8,28 @@
 #include "core/mmio_emulation.hpp"
 #include "core/string_io.hpp"
 #include "unit/core/guest_ram.hpp"
+#include "unit/core/identity_tables.hpp"
 
 using namespace bulkhead;
 using test::GuestRam;
+using test::IdentityTables;
 using Kind = EmulationResult::Kind;
 
 namespace {
 
-/// Four-level tables under which linear addresses equal guest-physical ones: the RAM and the device's 2 MiB in large
-/// pages. The 2 MiB after the RAM are mapped by 4 KiB pages as a test wants.
-constexpr u64 pml4 = 0x10'0000, pdpt = 0x10'1000, pd = 0x10'2000, pt = 0x10'3000, device_pd = 0x10'4000;
-constexpr u64 small_pages = GuestRam::low_end;
-constexpr u64 device = 0x9000'0000;
+/// The small pages are mapped as a test wants.
+constexpr u64 pml4 = IdentityTables::pml4, pt = IdentityTables::pt;
+constexpr u64 small_pages = IdentityTables::small_pages, device = IdentityTables::device;
 
 struct Machine {
     GuestRam ram;
+    IdentityTables tables{ram};
     GuestMemory memory = ram.memory();
     GuestView view{memory, {cr0::PE | cr0::PG | cr0::WP, pml4, cr4::PAE, efer::LMA, 0, 0}};
     Registers registers;
     u64 rflags = rflags::fixed_1;
     std::vector<u64> log; // of a read: address and size; of a write: address, size and value
 
-    Machine() {
-        ram.put<u64>(pml4, pdpt | 7);
-        ram.put<u64>(pdpt, pd | 7);
-        ram.put<u64>(pdpt + 8 * (device >> 30), device_pd | 7);
-        ram.put<u64>(device_pd + 8 * (device >> 21 & 511), device | 0x87);
-        ram.put<u64>(pd, 0x87);
-        ram.put<u64>(pd + 8, large_page_size | 0x87);
-        ram.put<u64>(pd + 16, pt | 7);
-    }
     void map_small(u64 index, u64 entry) { ram.put<u64>(pt + 8 * index, entry); }
 
     u64 answer = 0;
