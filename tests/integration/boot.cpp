@@ -10,9 +10,8 @@
 namespace bulkhead::integration {
 std::vector<Boot> all_boots() {
     std::vector<Boot> all;
-    for (const auto& list :
-         {linux_boots(), own_guest_boots(), attack_boots(), configuration_boots(), intent_boots(), life_boots(),
-          survey_boots(), fault_boots()})
+    for (const auto& list : {linux_boots(), own_guest_boots(), console_boots(), attack_boots(), configuration_boots(),
+                             intent_boots(), life_boots(), survey_boots(), fault_boots()})
         all.insert(all.end(), list.begin(), list.end());
     return all;
 }
@@ -28,8 +27,10 @@ std::string_view why_not_all_on(tools::MachineKind machine) {
     case tools::MachineKind::QemuAmd:
         return "it runs all of them, and `reboots` in place of `reboots-slowly`";
     case tools::MachineKind::BochsIntel:
-        return "that is a larger machine of a boot that it has smaller, more than Bochs does in minutes, or what only "
-               "QEMU lets a test do";
+        return "that is a larger machine of a boot that it has smaller, more than Bochs does in minutes, or something "
+               "that it "
+               "has not: a monitor, a gdb stub, a network, an IOMMU, a firmware that keeps its variables, a screen to "
+               "look at";
     case tools::MachineKind::BochsAmd:
         return "a second opinion on AMD-V from a few boots; the others take minutes there";
     case tools::MachineKind::Kvm:
@@ -69,11 +70,28 @@ tools::ImageFile own_guest(const std::string& name) {
     return {name, tools::build_folder() / "guests" / (name + ".bzimage")};
 }
 
+std::vector<tools::ImageFile> images_of(const std::vector<std::string>& names) {
+    std::vector<tools::ImageFile> files;
+    for (const std::string& name : names)
+        files.push_back(own_guest(name));
+    return files;
+}
+
 tools::ImageFile debian_kernel(const std::string& release) {
     return {release, tools::build_folder() / "toolbox/boot" / ("vmlinuz-" + release)};
 }
 
 tools::ImageFile demo_initramfs() { return {"initramfs", tools::build_folder() / "integration/initramfs.cpio"}; }
+
+Guest guest_named(const std::string& name, const std::string& cmdline) {
+    return {.name = name, .kernel = name, .cmdline = cmdline};
+}
+
+Case passes(const std::string& name, const std::string& how) {
+    return {
+        name + " passes",
+        {line("^\\[" + name + "\\] PASS " + name + "\\b"), never("^\\[" + name + "\\] FAIL"), line(is_off(name, how))}};
+}
 
 std::string is_off(const std::string& guest, const std::string& how) {
     return "^bulkhead: guest " + guest + " is off: " + how + "$";

@@ -123,12 +123,16 @@ struct Boot {
 
 [[nodiscard]] std::vector<Boot> linux_boots();
 [[nodiscard]] std::vector<Boot> own_guest_boots();
+[[nodiscard]] std::vector<Boot> console_boots();
 [[nodiscard]] std::vector<Boot> configuration_boots();
 [[nodiscard]] std::vector<Boot> intent_boots();
 [[nodiscard]] std::vector<Boot> life_boots();
 [[nodiscard]] std::vector<Boot> survey_boots();
 [[nodiscard]] std::vector<Boot> attack_boots();
 [[nodiscard]] std::vector<Boot> fault_boots();
+
+/// A guest whose kernel has its name.
+[[nodiscard]] Guest guest_named(const std::string& name, const std::string& cmdline = "");
 
 /// The text of a configuration with these guests.
 [[nodiscard]] std::string configuration_of(const std::vector<Guest>& guests);
@@ -137,12 +141,17 @@ struct Boot {
 [[nodiscard]] Boot boot_of(const std::string& name, const std::vector<Guest>& guests,
                            std::vector<tools::ImageFile> files);
 
-/// Files for Boot::files: build/guests/NAME.bzimage, a stock kernel of a Debian release, the demo's initramfs.
+/// Files for Boot::files: build/guests/NAME.bzimage, several of these, a stock kernel of a Debian release, the demo's
+/// initramfs.
 [[nodiscard]] tools::ImageFile own_guest(const std::string& name);
+[[nodiscard]] std::vector<tools::ImageFile> images_of(const std::vector<std::string>& own_guests);
 [[nodiscard]] tools::ImageFile debian_kernel(const std::string& release);
 [[nodiscard]] tools::ImageFile demo_initramfs();
 
 /// The hypervisor's own line about a guest that has come to its end, for `how` "powered off", "reset" or "failed".
 [[nodiscard]] std::string is_off(const std::string& guest, const std::string& how);
+
+/// The own guest of this name says that it has passed, and comes to its end as it should.
+[[nodiscard]] Case passes(const std::string& guest, const std::string& how = "powered off");
 
 } // namespace bulkhead::integration

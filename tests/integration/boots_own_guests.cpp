@@ -11,28 +11,11 @@ namespace {
 /// For a guest that resets itself, so that its end is seen.
 constexpr auto stays_off = "on-reboot = \"stop\"";
 
-Guest guest_named(const std::string& name, const std::string& cmdline = "") {
-    return {.name = name, .kernel = name, .cmdline = cmdline};
-}
-
 std::vector<Guest> guests_named(const std::vector<std::string>& names) {
     std::vector<Guest> guests;
     for (const std::string& name : names)
         guests.push_back(guest_named(name));
     return guests;
-}
-
-std::vector<tools::ImageFile> images_of(const std::vector<std::string>& names) {
-    std::vector<tools::ImageFile> files;
-    for (const std::string& name : names)
-        files.push_back(own_guest(name));
-    return files;
-}
-
-Case passes(const std::string& name, const std::string& how = "powered off") {
-    return {
-        name + " passes",
-        {line("^\\[" + name + "\\] PASS " + name + "\\b"), never("^\\[" + name + "\\] FAIL"), line(is_off(name, how))}};
 }
 
 /// One core each, all at the same time.
@@ -49,45 +32,6 @@ Boot properties_of_devices() {
     Boot boot = properties("devices", {"echo", "acpi", "ioapic", "uart", "memory", "hello"});
     boot.typing = {{"^\\[echo\\] echo: type a line", "a line for the echo\r"}};
     boot.cases.push_back({"what is typed arrives whole", {line("^\\[echo\\] PASS echo: got \"a line for the echo\"")}});
-    return boot;
-}
-
-/// The same guest twice, once with a serial port of its own.
-Boot own_port() {
-    const Guest own{.name = "own", .kernel = "echo", .more = "console-port = 0x2f8"};
-    const Guest sharing{.name = "sharing", .kernel = "echo"};
-    Boot boot = boot_of("own-port", {own, sharing}, images_of({"echo"}));
-    boot.options.guest_ports = {{.guest = "own", .port = 0x2f8, .irq = 3}};
-    boot.typing = {{"^echo: type a line", "a line for COM2\r", "own"},
-                   // As much at once as a 16550 keeps.
-                   {"^\\[sharing\\] echo: type a line", "\x1d\x31\x1dm"},
-                   {"typing goes to the monitor", "console own\r"},
-                   {"^\\[monitor\\] console own", "console sharing\r"},
-                   {"typing goes to guest sharing", "a line for COM1\r"}};
-    boot.cases = {{"its lines are there, as they are",
-                   {lines_in_order({"^echo: type a line$", "^PASS echo: got \"a line for COM2\"$"}),
-                    never("^\\[own\\]|sharing\\]|bulkhead: guest \\w+ is off|COM1")},
-                   everywhere,
-                   "own"},
-                  {"all others' are on the shared port",
-                   {line("^bulkhead: guest own: its console is the port 0x2f8, interrupt 3$"),
-                    line("^\\[sharing\\] PASS echo: got \"a line for COM1\"$"), line(is_off("own", "powered off")),
-                    line(is_off("sharing", "powered off")), never("\\[own\\]|COM2|dropped")}},
-                  {"nobody types into it on the shared port",
-                   {lines_in_order({"guest own has a serial port of its own", "typing goes to the monitor",
-                                    "guest own has a serial port of its own", "typing goes to guest sharing"}),
-                    never("typing goes to guest own")}}};
-    return also_on_bochs_amd(boot);
-}
-
-/// The machine does not have the serial port that a guest is to have for itself.
-Boot absent_port() {
-    Boot boot = boot_of("absent-port", {{.name = "hello", .kernel = "hello", .more = "console-port = 0x2f8"}},
-                        images_of({"hello"}));
-    boot.cases = {passes("hello"),
-                  {"it shares the hypervisor's, which says why",
-                   {line("^bulkhead: guest hello: console-port 0x2f8: .*no 16550 answers.*: it shares the "
-                         "hypervisor's port$")}}};
     return boot;
 }
 
@@ -301,85 +245,6 @@ Boot panic() {
     return boot;
 }
 
-/// Who has no serial port sees all on the screen: each stage of the boot, the loader's first, what guests print and how
-/// they are.
-Boot screen() {
-    Boot boot =
-        boot_of("screen", {guest_named("triple-fault"), guest_named("neighbour", "seconds=5"), guest_named("button")},
-                images_of({"triple-fault", "neighbour", "button"}));
-    boot.options.screen = true;
-    boot.photographs = {{"boot", "^bulkhead: stages in microseconds: .*CPUs and guests \\d"},
-                        {"guests", "^bulkhead: memory in use: "}};
-    const auto on_qemu = std::vector{tools::MachineKind::QemuAmd};
-    boot.cases = {
-        {"the whole boot is on it",
-         {lines_in_order({"^bulkhead: Bulkhead ", "^bulkhead: stage 1 of (\\d+): machine$", "^bulkhead: stage 12 of ",
-                          "^bulkhead: stage 13 of ", "^bulkhead: hypervisor ",
-                          "^bulkhead: stage 18 of 18: ", "^bulkhead: stages in microseconds: 1 machine \\d+, "}),
-          never("\x7f")},
-         on_qemu,
-         "screen boot"},
-        {"guests are on it, and how they are",
-         {line("^\\[neighbour\\] "), line("^bulkhead: guest triple-fault is off: failed"),
-          line("^ triple-fault: failed +neighbour: stopped +button: running")},
-         on_qemu,
-         "screen guests"},
-        passes("neighbour"),
-        {"there is one", {line("^bulkhead: \\d+ CPUs, .*, screen \\d+ x \\d+$")}},
-        {"the serial port has the same stages",
-         {lines_in_order(
-             {"^bulkhead: stage 12 of ", "^bulkhead: stage 13 of 18: clocks$", "^bulkhead: stage 14 of "})}},
-    };
-    // The states are drawn after the line that tells of them: this one comes later.
-    boot.typing = {{is_off("neighbour", "powered off"), "\x1ds"}};
-    boot.until = "^bulkhead: memory in use: ";
-    return boot;
-}
-
-/// The hypervisor has no serial port: nothing is lost but what could be typed to it, and the screen has all. A guest
-/// with a port of its own says when there is something to see.
-Boot no_serial() {
-    const Guest own{.name = "own", .kernel = "echo", .more = "console-port = 0x2f8"};
-    Boot boot = boot_of("no-serial", {own, guest_named("neighbour", "seconds=1")}, images_of({"echo", "neighbour"}));
-    boot.configuration = "[hypervisor]\nconsole-port = 0\n\n" + boot.configuration;
-    boot.options.guest_ports = {{.guest = "own", .port = 0x2f8, .irq = 3}};
-    boot.options.screen = true;
-    boot.photographs = {{"own", "^echo: type a line", "own"}};
-    boot.typing = {{"^echo: type a line", "seen\r", "own"}};
-    boot.cases = {
-        {"the screen shows the boot",
-         {lines_in_order({"^bulkhead: stage 12 of 18", "^bulkhead: hypervisor ", "^bulkhead: stage 18 of 18: "})},
-         {tools::MachineKind::QemuAmd},
-         "screen own"},
-        {"nothing is said on the port", {line("Bulkhead "), never("stage 1[3-8] of|\\[neighbour\\]")}},
-        {"guests run", {line("^PASS echo: got \"seen\"$")}, everywhere, "own"}};
-    return boot;
-}
-
-/// The screen is left as the firmware had it.
-Boot no_screen() {
-    Boot boot = boot_of("no-screen", {guest_named("neighbour", "seconds=1")}, images_of({"neighbour"}));
-    boot.configuration = "[hypervisor]\nscreen = false\n\n" + boot.configuration;
-    boot.options.screen = true;
-    boot.photographs = {{"running", "^\\[neighbour\\] "}};
-    boot.cases = {passes("neighbour"),
-                  {"nothing of the hypervisor is on it",
-                   {never("bulkhead: stage 1[2-8] of|neighbour")},
-                   {tools::MachineKind::QemuAmd},
-                   "screen running"}};
-    return boot;
-}
-
-/// Nobody can type, and all that is said arrives: the console is polled where it has no interrupt. Nothing else happens
-/// then that the service CPU could be woken by.
-Boot no_interrupt() {
-    Boot boot = boot_of("no-interrupt", {guest_named("button")}, images_of({"button"}));
-    boot.configuration = "[hypervisor]\nconsole-irq = 0\n\n" + boot.configuration;
-    boot.until = "^\\[button\\] press my button$";
-    boot.cases = {{"a line longer than a FIFO comes out", {line(boot.until)}}};
-    return boot;
-}
-
 /// A guest whose kernel is none, which costs nobody else anything.
 Boot unstartable() {
     Guest without = guest_named("no-kernel"); // nor does it try again and again
@@ -468,8 +333,6 @@ Boot needless_intercept() {
 
 std::vector<Boot> own_guest_boots() {
     return {also_on_bochs_amd(properties_of_devices()),
-            own_port(),
-            absent_port(),
             properties_of_cpu(),
             x2apic(),
             xapic(),
@@ -485,11 +348,7 @@ std::vector<Boot> own_guest_boots() {
             journal(),
             also_on_bochs_amd(own_fault()),
             halt(),
-            screen(),
-            no_serial(),
-            no_screen(),
             panic(),
-            no_interrupt(),
             containment("shutdowns", {"triple-fault", "shutdown-idt", "bad-fetch-hole"}),
             containment("foreign-memory", {"bad-memory-read", "bad-memory-write", "bad-memory-execute"}),
             also_on_bochs_amd(exception_loops()),
