@@ -50,6 +50,9 @@ struct MachineOptions {
     bool virtualization = true; ///< false, on an emulated machine: the CPU has none
     /// "": it boots the image. Else a folder in that of its run, the root of a TFTP server: it boots by PXE. QEMU.
     std::string network_root{};
+    /// "": there is no web server. Else a command in the folder of its run that answers one request to
+    /// http://10.0.2.100/ (and no image: it boots by HTTP if its firmware has such a boot option). QEMU.
+    std::string http_server{};
     /// "": it boots the image. Else a Linux in the folder of its run, without the hypervisor: kernel, initrd. On QEMU.
     std::string bare_kernel{}, bare_initrd{}, bare_cmdline{};
     std::string uuid{};               ///< its SMBIOS', unless ""; QEMU

@@ -50,10 +50,12 @@ void append_medium(Command& command, const MachineOptions& options) {
         append(command, {"-uuid", options.uuid});
     if (!options.serial_number.empty())
         append(command, {"-smbios", "type=1,serial=" + options.serial_number});
-    if (!options.network_root.empty()) {
-        append(command,
-               {"-netdev", "user,id=net,restrict=on,bootfile=EFI/BOOT/BOOTX64.EFI,tftp=" + options.network_root});
-        append(command, {"-device", "virtio-net-pci,netdev=net,bootindex=0,romfile=", "-device", "virtio-rng-pci"});
+    if (!options.network_root.empty() || !options.http_server.empty()) {
+        const std::string server = !options.http_server.empty()
+                                       ? "guestfwd=tcp:10.0.2.100:80-cmd:" + options.http_server
+                                       : "bootfile=EFI/BOOT/BOOTX64.EFI,tftp=" + options.network_root;
+        append(command, {"-netdev", "user,id=net,restrict=on," + server});
+        append(command, {"-device", "virtio-net-pci,netdev=net,addr=2,romfile=", "-device", "virtio-rng-pci"});
         return;
     }
     if (!options.bare_kernel.empty()) {

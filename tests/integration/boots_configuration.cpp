@@ -162,6 +162,19 @@ Boot network() {
     return boot;
 }
 
+/// The firmware fetches the stick's image by HTTP, and starts it from memory.
+Boot http() {
+    Boot boot = boot_of("http", {{.name = "hello", .kernel = "hello"}}, {own_guest("hello")});
+    boot.on = {tools::MachineKind::QemuAmd};
+    boot.options.http_server = "busybox sh http_server.sh disk.img";
+    boot.options.keeps_variables = true;
+    boot.cases = {{"it starts from the image as from a stick",
+                   {lines_in_order({"URI: http://10\\.0\\.2\\.100/disk\\.img", "^bulkhead: hypervisor ",
+                                    is_off("hello", "powered off")}),
+                    line("^\\[hello\\] "), never("error:")}}};
+    return boot;
+}
+
 /// A medium for many machines: this one is told by its serial number, whose odd characters are '_'.
 Boot serial_number() {
     Boot boot = boot_of("serial-number", {{.name = "hello", .kernel = "hello"}}, {own_guest("hello")});
@@ -187,7 +200,8 @@ Boot variables() {
 } // namespace
 
 std::vector<Boot> configuration_boots() {
-    return {syntax(), contents(), machine(), no_virtualization(), fallback(), variables(), network(), serial_number()};
+    return {syntax(),    contents(), machine(), no_virtualization(), fallback(),
+            variables(), network(),  http(),    serial_number()};
 }
 
 } // namespace bulkhead::integration

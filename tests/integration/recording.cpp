@@ -9,6 +9,7 @@
 #include <regex>
 #include <set>
 
+#include "integration/boot_option.hpp"
 #include "integration/made_files.hpp"
 #include "integration/outside.hpp"
 #include "integration/read_back.hpp"
@@ -135,6 +136,11 @@ void prepare_disk(const Boot& boot, const std::string& configuration, tools::Mac
     tools::write_image(folder / "disk.img", contents);
     if (!boot.options.network_root.empty())
         tools::write_tree(folder / boot.options.network_root, contents);
+    if (!boot.options.http_server.empty()) {
+        std::filesystem::copy_file(tools::source_folder() / "tests/integration/http_server.sh",
+                                   folder / "http_server.sh");
+        write_variables_that_boot_from(folder / "variables.fd", "http://10.0.2.100/disk.img");
+    }
 }
 
 /// Where there is no flash memory, OVMF keeps its variables in a file NvVars on the volume that it boots from.
