@@ -124,8 +124,7 @@ void Loader::leave() {
     line << "bulkhead: not started: " << done.error().what << ' ' << Hex{done.error().value} << "\r\n";
     put_on_screen(line.view());
     write_to_serial(info_->console_port, line.view());
-    for (;;)
-        arch::hlt();
+    arch::stop();
 }
 
 } // namespace bulkhead::boot

@@ -20,16 +20,9 @@ namespace {
 
 constexpr u64 nmi_vector = 2;
 
-[[noreturn]] void stop_this_cpu() {
-    for (;;) {
-        arch::cli();
-        arch::hlt();
-    }
-}
-
 void describe(Text& line, const ExceptionFrame& frame) {
-    line << "hypervisor: " << exception_name(frame.vector) << " (" << Hex{frame.error_code} << ") at "
-         << Hex{frame.rip, 16} << ", cr2 " << Hex{arch::read_cr2(), 16} << ", rsp " << Hex{frame.rsp, 16};
+    line << exception_name(frame.vector) << " (" << Hex{frame.error_code} << ") at " << Hex{frame.rip, 16} << ", cr2 "
+         << Hex{arch::read_cr2(), 16} << ", rsp " << Hex{frame.rsp, 16};
 }
 
 void print_registers(const ExceptionFrame& frame) {
@@ -44,7 +37,7 @@ void print_registers(const ExceptionFrame& frame) {
 
 [[noreturn]] void fail_machine(const ExceptionFrame& frame) {
     Line<160> line;
-    describe(line, frame);
+    describe(line << "hypervisor: ", frame);
     console::emergency(line.view());
     print_registers(frame);
     const bool reboots = machine.boot.on_panic == OnPanic::Reboot;
@@ -52,7 +45,7 @@ void print_registers(const ExceptionFrame& frame) {
                                : "hypervisor: something shared may be damaged; this core stops");
     if (reboots)
         reset_machine();
-    stop_this_cpu();
+    arch::stop();
 }
 
 } // namespace
@@ -69,6 +62,10 @@ extern "C" void handle_exception(const ExceptionFrame& frame) {
     if (!own_tables)
         fail_machine(frame);
     Cpu& cpu = this_cpu();
+    if ((arch::read_cr3() & ~(page_size - 1)) == cpu.firmware_root.value) {
+        describe(Record() << "the firmware failed: ", frame);
+        __builtin_longjmp(firmware_fault, 1);
+    }
     Guest* guest = cpu.core->guest;
     if (cpu.in_failure || guest == nullptr || cpu.core->activity.load() != Activity::Active ||
         guest->devices_lock.is_held_by(lock_owner()) || guest->life_lock.is_held_by(lock_owner()) ||
@@ -82,7 +79,7 @@ extern "C" void handle_exception(const ExceptionFrame& frame) {
     }
     {
         Record line;
-        describe(line, frame);
+        describe(line << "hypervisor: ", frame);
     }
     // The stack below is given up: the core goes on in its run loop, without its guest.
     continue_on_stack(arch::read_cr3(), layout::per_cpu_stack + layout::per_cpu_stack_size, resume_without_guest,

@@ -53,8 +53,10 @@ void kick(Vcpu& core, VcpuRequest request);
 /// returns. Or nothing, if the machine is to stay.
 void end_machine();
 
-/// On the service CPU: tells the firmware that this boot has got to its guests. Once.
+/// On the service CPU: tells the firmware that this boot has got to its guests. Once. An exception while the CPU's tables
+/// are `Cpu::firmware_root` is the firmware's, and goes on at `firmware_fault` (__builtin_setjmp's).
 void remember_success();
+extern void* firmware_fault[5];
 
 /// Resets the machine without the firmware's help, and without anything that a broken hypervisor might not have any
 /// more. Memory keeps what it holds.

@@ -77,10 +77,7 @@ bool on_private_stack(u64 stack) { return stack >= layout::per_cpu && stack < la
 
 BULKHEAD_INIT void halt_boot(std::string_view what, const Error& error) {
     Record() << "not started: " << what << ": " << error.what << " (" << Hex{error.value} << ")";
-    for (;;) {
-        arch::cli();
-        arch::hlt();
-    }
+    arch::stop();
 }
 
 } // namespace bulkhead

@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "arch/x86_64/control_bits.hpp"
 #include "arch/x86_64/descriptor_tables.hpp"
 #include "arch/x86_64/entry.hpp"
 #include "arch/x86_64/instructions.hpp"
@@ -107,11 +108,12 @@ namespace {
     using ResetSystem = void(__attribute__((ms_abi))*)(u64 type, u64 status, u64 size, void* data);
     reinterpret_cast<ResetSystem>(machine.boot.efi_reset_system.value)(type, 0, 0, nullptr);
     console::emergency("the firmware did not power off: it is safe to switch the machine off now");
-    for (;;)
-        arch::hlt();
+    arch::stop();
 }
 
 } // namespace
+
+void* firmware_fault[5];
 
 void remember_success() {
     const FirmwareVariable variable = std::exchange(machine.boot.success, {}); // once, however it ends
@@ -119,12 +121,16 @@ void remember_success() {
     arch::fxsave(guest_fpu); // the firmware may use it (UEFI 2.10 2.3.4.2)
     arch::reset_fpu();
     flush_branch_predictors();
-    const u64 own_root = arch::read_cr3();
+    const u64 own_root = arch::read_cr3(), own_cr4 = arch::read_cr4();
+    arch::write_cr4(own_cr4 & ~cr4::OSXSAVE); // no AVX: the upper halves of the guest's registers stay
     arch::write_cr3(this_cpu().firmware_root.value);
     using SetVariable = u64(__attribute__((ms_abi))*)(u64 name, u64 vendor, u32 attributes, u64 size, u64 data);
-    const u64 status = reinterpret_cast<SetVariable>(machine.boot.efi_set_variable.value)(
-        variable.name.value, variable.vendor.value, variable.attributes, variable.size, variable.data.value);
+    volatile u64 status = ~u64{0};             // of a firmware with a fault
+    if (__builtin_setjmp(firmware_fault) == 0) // handle_exception
+        status = reinterpret_cast<SetVariable>(machine.boot.efi_set_variable.value)(
+            variable.name.value, variable.vendor.value, variable.attributes, variable.size, variable.data.value);
     arch::write_cr3(own_root);
+    arch::write_cr4(own_cr4);
     arch::fxrstor(guest_fpu);
     Log() << "all guests that start by themselves run: the firmware " << (status == 0 ? "knows" : "cannot be told")
           << " that this configuration works (" << Hex{status} << ")";

@@ -144,7 +144,11 @@ inline void memory_fence() { asm volatile("mfence; lfence" : : : "memory"); }
 inline void cli() { asm volatile("cli" : : : "memory"); }
 /// For an instruction, with RFLAGS.IF 0 before and after.
 inline void take_interrupts() { asm volatile("sti; nop; cli" : : : "memory"); }
-inline void hlt() { asm volatile("hlt" : : : "memory"); }
+/// For good: an NMI or SMI does not end it.
+[[noreturn]] inline void stop() {
+    for (;;)
+        asm volatile("cli; hlt" : : : "memory");
+}
 inline void pause() { asm volatile("pause"); }
 
 } // namespace arch

@@ -4,21 +4,18 @@
 // A UEFI program for the emulated machines of Bochs: OVMF finds no ACPI tables there (it asks QEMU's fw_cfg for
 // them), and no driver for the screen. This installs both, and starts the product, which is beside it and knows nothing
 // of it. Some boots of the tests use it on QEMU, too, for tables that are wrong (absent_processors.hpp).
-#include <cstring>
-
 #include "arch/x86_64/instructions.hpp"
 #include "boot/firmware.hpp"
 #include "firmware/absent_processors.hpp"
 #include "firmware/machine_tables.hpp"
 #include "firmware/screen.hpp"
+#include "firmware/start_beside.hpp"
 
 namespace bulkhead::firmware {
 namespace {
 
 using boot::failed;
 using boot::Firmware;
-
-constexpr char16_t product[] = u"\\EFI\\BOOT\\BULKHEAD.EFI";
 
 /// PI 1.8 volume 2, 13.4: what is used of EFI_MP_SERVICES_PROTOCOL. GNU-EFI has no declaration of it.
 struct ProcessorInformation {
@@ -135,53 +132,6 @@ EFI_STATUS prepare(const Firmware& firmware) {
     return EFI_SUCCESS;
 }
 
-/// The path of this program's volume, then `product`. UEFI 2.10 10.3.
-class ProductPath {
-public:
-    explicit ProductPath(const EFI_DEVICE_PATH_PROTOCOL* volume) {
-        for (; volume->Type != END_DEVICE_PATH_TYPE; volume = after(volume))
-            append(volume, length_of(volume));
-        EFI_DEVICE_PATH_PROTOCOL header = node(MEDIA_DEVICE_PATH, MEDIA_FILEPATH_DP, sizeof header + sizeof product);
-        append(&header, sizeof header);
-        append(product, sizeof product);
-        header = node(END_DEVICE_PATH_TYPE, END_ENTIRE_DEVICE_PATH_SUBTYPE, sizeof header);
-        append(&header, sizeof header);
-    }
-    EFI_DEVICE_PATH_PROTOCOL* get() { return reinterpret_cast<EFI_DEVICE_PATH_PROTOCOL*>(bytes_); }
-
-private:
-    static u64 length_of(const EFI_DEVICE_PATH_PROTOCOL* path) { return path->Length[0] | u64{path->Length[1]} << 8; }
-    static const EFI_DEVICE_PATH_PROTOCOL* after(const EFI_DEVICE_PATH_PROTOCOL* path) {
-        return reinterpret_cast<const EFI_DEVICE_PATH_PROTOCOL*>(reinterpret_cast<u64>(path) + length_of(path));
-    }
-    static EFI_DEVICE_PATH_PROTOCOL node(u8 type, u8 subtype, u64 length) {
-        return {.Type = type, .SubType = subtype, .Length = {static_cast<u8>(length), static_cast<u8>(length >> 8)}};
-    }
-    void append(const void* from, u64 size) {
-        if (size > sizeof bytes_ - used_)
-            __builtin_trap();
-        std::memcpy(bytes_ + used_, from, size);
-        used_ += size;
-    }
-
-    alignas(8) u8 bytes_[1024]{};
-    u64 used_ = 0;
-};
-
-EFI_STATUS start_product(const Firmware& firmware) {
-    const auto* self = boot::protocol_on<EFI_LOADED_IMAGE_PROTOCOL>(firmware, firmware.image, LOADED_IMAGE_PROTOCOL);
-    if (self == nullptr)
-        return EFI_NOT_FOUND;
-    const auto* volume =
-        boot::protocol_on<EFI_DEVICE_PATH_PROTOCOL>(firmware, self->DeviceHandle, EFI_DEVICE_PATH_PROTOCOL_GUID);
-    if (volume == nullptr)
-        return EFI_NOT_FOUND;
-    ProductPath path(volume);
-    EFI_HANDLE image = nullptr;
-    const EFI_STATUS status = firmware.boot->LoadImage(FALSE, firmware.image, path.get(), nullptr, 0, &image);
-    return failed(status) ? status : firmware.boot->StartImage(image, nullptr, nullptr);
-}
-
 } // namespace
 } // namespace bulkhead::firmware
 
@@ -193,7 +143,7 @@ extern "C" EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE* table) {
         firmware.console.print("acpi_tables: the tables cannot be installed\n");
         return prepared;
     }
-    const EFI_STATUS status = firmware::start_product(firmware);
+    const EFI_STATUS status = firmware::start_beside(firmware, u"\\EFI\\BOOT\\BULKHEAD.EFI");
     if (boot::failed(status))
         firmware.console.print("acpi_tables: the product cannot be started, or it gave up\n");
     return status;

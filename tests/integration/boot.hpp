@@ -88,6 +88,7 @@ inline const std::vector<tools::MachineKind> machines{tools::MachineKind::QemuAm
 struct Boot {
     std::string name{};
     std::vector<tools::MachineKind> on = machines;
+    std::filesystem::path efi{}; ///< what the firmware starts in the product's place; "": the product
     std::string configuration{};
     /// Of runs before this one, on the same machine: what its firmware remembers stays. Each must power off. What the
     /// first one said is the console "run 1" of cases. On QEMU.

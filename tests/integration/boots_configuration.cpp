@@ -197,11 +197,28 @@ Boot variables() {
     return boot;
 }
 
+/// A fault in the firmware's part of that costs nobody anything: the function is where the firmware has promised none.
+Boot bad_variables() {
+    const std::filesystem::path build = tools::build_folder();
+    Boot boot = boot_of("bad-variables", {{.name = "hello", .kernel = "hello"}},
+                        {own_guest("hello"), {"product.efi", build / "bulkhead.efi"}});
+    boot.configuration.replace(boot.configuration.find("cpus = 1"), 8, "cpus = [0]"); // the call is made there
+    boot.configuration = "[hypervisor]\nservice-cpu = 0\n\n" + boot.configuration;
+    boot.efi = build / "bad_variables.efi";
+    boot.cases = {
+        {"the fault is named, and nobody is stopped",
+         {lines_in_order({"^bulkhead: the firmware failed: #PF \\(0x10\\) at 0x",
+                          "^bulkhead: all guests that start by themselves run: the firmware cannot be told "
+                          "that this configuration works"}),
+          line("^\\[hello\\] "), line(is_off("hello", "powered off")), never("stopped at RIP|this core stops")}}};
+    return boot;
+}
+
 } // namespace
 
 std::vector<Boot> configuration_boots() {
     return {syntax(),    contents(), machine(), no_virtualization(), fallback(),
-            variables(), network(),  http(),    serial_number()};
+            variables(), network(),  http(),    serial_number(),     bad_variables()};
 }
 
 } // namespace bulkhead::integration

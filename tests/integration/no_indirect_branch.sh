@@ -5,9 +5,10 @@
 # no_indirect_branch.sh ELF: nothing that runs between a guest's exit and its next entry has an indirect call or jump, whose
 # target the guest could have trained (docs/exit-path.md). .init has no part in that. What else may have one: the change of
 # stacks, which boots, gives a failed guest up and powers off; what reads the CPU's own CPUID, while booting; the firmware's own
-# functions at power-off and, once, when all guests have started (remember_success flushes the predictors first); what looks for the reason of a refused entry, whose guest runs no more.
+# functions at power-off and, once, when all guests have started (remember_success flushes the predictors first), and the way back when these
+# fault (handle_exception); what looks for the reason of a refused entry, whose guest runs no more.
 set -euo pipefail
-may='^(continue_on_stack|.*read_valid_leaf.*|.*call_reset_system.*|.*remember_success.*|.*explain_refusal.*)$'
+may='^(continue_on_stack|.*read_valid_leaf.*|.*call_reset_system.*|.*remember_success.*|handle_exception|.*explain_refusal.*)$'
 listing=$("$(command -v llvm-objdump-19 || command -v llvm-objdump)" -d --section=.text --no-show-raw-insn "$1")
 branches=$(awk '/^[0-9a-f]+ </ { name = $2; gsub(/[<>:]/, "", name) } /(call|jmp)q?[ \t]+\*/ { print name }' <<<"$listing")
 echo "indirect branches in:"

@@ -129,7 +129,7 @@ void prepare_disk(const Boot& boot, const std::string& configuration, tools::Mac
         std::ofstream(folder / "absent-processors").close();
         files.push_back({"absent-processors", folder / "absent-processors"});
     }
-    const tools::ImageContents contents{.efi = tools::build_folder() / "bulkhead.efi",
+    const tools::ImageContents contents{.efi = boot.efi.empty() ? tools::build_folder() / "bulkhead.efi" : boot.efi,
                                         .addition = addition,
                                         .configuration = boot.takes_inventory ? "" : folder / "bulkhead.toml",
                                         .files = files};

@@ -21,6 +21,7 @@ indirect='
     ^continue_on_stack$        -
     call_reset_system          -
     remember_success           -
+    handle_exception           -
 '
 # What is written in assembly: the bytes that it pushes. An exception: 5 words by the CPU, which aligns RSP first, error
 # code, vector, 16 registers, and alignment again.
