@@ -21,7 +21,7 @@ void greet(const Firmware& firmware) {
 /// Says why, and gives the person time to read it before the firmware goes on.
 EFI_STATUS give_up(const Firmware& firmware, Loader& loader, const Error& error) {
     Line<240> line;
-    line << "not started: ";
+    line << (loader.wants_inventory() ? "no guests: " : "not started: ");
     const bool is_faulty = loader.configuration_is_faulty() && !loader.wants_inventory();
     if (is_faulty)
         line << error.value << (error.value == 1 ? " error in " : " errors in ") << "\\bulkhead\\"
