@@ -38,16 +38,24 @@ std::vector<const CLI::Option*> all_options(const CLI::App& command) {
     return command.get_options([](const CLI::Option* option) { return !option->get_positional(); });
 }
 
+/// What may come behind a command: the commands below it, or else the words that are its arguments.
+std::vector<std::string> words_behind(const CLI::App& command) {
+    if (command.get_name() == "completion")
+        return {"bash", "zsh", "fish"};
+    const bool is_about_commands = command.get_name() == "help" || command.get_name() == "man";
+    std::vector<std::string> names;
+    for (const CLI::App* each : commands_of(is_about_commands ? *command.get_parent() : command))
+        names.push_back(each->get_name());
+    return names;
+}
+
 /// One line for a command and one for each below it.
 void add_cases(const CLI::App& command, std::string& commands, std::string& options) {
-    std::vector<std::string> names;
-    for (const CLI::App* each : commands_of(command))
-        names.push_back(each->get_name());
     std::vector<std::string> switches;
     for (const CLI::Option* option : all_options(command))
         std::ranges::copy(names_of(*option), std::back_inserter(switches));
     const std::string label = "        '" + full_name(command) + "') ";
-    commands += label + "commands='" + joined(names) + "' ;;\n";
+    commands += label + "commands='" + joined(words_behind(command)) + "' ;;\n";
     options += label + "options='" + joined(switches) + "' ;;\n";
     for (const CLI::App* each : commands_of(command))
         add_cases(*each, commands, options);
@@ -64,6 +72,7 @@ _bulkhead() {
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} path=bulkhead
     local commands='' options='' i
     for ((i = 1; i <= COMP_CWORD; i++)); do
+        [[ $path != 'bulkhead '@(help|man) ]] || path=bulkhead # of which a sub-command is wanted
         case $path in
 )" + commands +
            R"(        esac
@@ -111,6 +120,9 @@ void add_fish_lines(const CLI::App& command, const std::string& condition, std::
             line += " -f -a '" + words + "'";
         script += line + " -d " + quoted(option->get_description()) + "\n";
     }
+    if (commands_of(command).empty())
+        for (const std::string& word : words_behind(command))
+            script += begin + " -f -a " + word + "\n";
     const std::string within = command.get_parent() == nullptr ? std::string("__fish_use_subcommand") : condition;
     for (const CLI::App* each : commands_of(command)) {
         script += "complete -c bulkhead -n '" + within + "' -f -a " + each->get_name() + " -d " +

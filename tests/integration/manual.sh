@@ -58,6 +58,9 @@ completes() { # EXPECTED WORD...: the last word is being typed
 }
 completes "guest" gu
 completes "linux" guest ""
+completes "reference" man refe
+completes "linux" man guest l
+completes "zsh" completion z
 completes "--kernel" guest linux --k
 completes "--kernel" guest linux --root x --k
 completes "bochs-intel bochs-amd" run x.toml --machine bochs
