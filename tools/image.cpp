@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdint>
-#include <cstdlib>
 #include <cstring>
 #include <fcntl.h>
 #include <set>
@@ -16,6 +15,7 @@
 #include "tools/failure.hpp"
 #include "tools/file_name.hpp"
 #include "tools/process.hpp"
+#include "tools/source_date_epoch.hpp"
 
 namespace bulkhead::tools {
 namespace {
@@ -52,9 +52,9 @@ class FatVolume {
 public:
     FatVolume(const EndingSignals& signals, const std::string& image, std::uintmax_t size)
         : signals_(signals), volume_(image + "@@" + std::to_string(partition_start)) {
-        const char* epoch = std::getenv("SOURCE_DATE_EPOCH");
+        constexpr std::uint32_t first_of_fat = 315'532'800, otherwise = 1'767'225'600; // 1980, 2026
         environment_ = {"TZ=UTC", "MTOOLSRC=/dev/null", "MTOOLS_SKIP_CHECK=1", "LC_ALL=C.UTF-8",
-                        std::string("SOURCE_DATE_EPOCH=") + (epoch == nullptr ? "1767225600" : epoch)};
+                        "SOURCE_DATE_EPOCH=" + std::to_string(source_date_epoch(otherwise, first_of_fat))};
         tool({"mformat", "-i", volume_, "-F", "-v", "BULKHEAD", "-N", "42554c4b", "-T", std::to_string(size / sector),
               "-h", "255", "-s", "63", "-H", std::to_string(partition_start / sector), "-c", cluster(size), "::"});
     }

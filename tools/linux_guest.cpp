@@ -3,7 +3,6 @@
 #include "tools/linux_guest.hpp"
 
 #include <algorithm>
-#include <cstdlib>
 #include <fstream>
 #include <iterator>
 
@@ -11,6 +10,7 @@
 #include "tools/configuration.hpp"
 #include "tools/failure.hpp"
 #include "tools/folders.hpp"
+#include "tools/source_date_epoch.hpp"
 
 namespace bulkhead::tools {
 namespace {
@@ -30,12 +30,6 @@ void write_file(const std::filesystem::path& path, const std::string& contents) 
     file << contents << std::flush;
     if (!file)
         throw Failure("cannot write '" + path.string() + "'");
-}
-
-/// The time of every file: what is packed at another time is the same (reproducible-builds.org).
-std::uint32_t time_of_files() {
-    const char* epoch = std::getenv("SOURCE_DATE_EPOCH");
-    return epoch == nullptr ? 0 : static_cast<std::uint32_t>(std::strtoull(epoch, nullptr, 10));
 }
 
 /// What guests/linux-init/init.cpp reads.
@@ -130,7 +124,7 @@ std::filesystem::path make_linux_guest(const LinuxGuest& guest) {
     if (guest.name.find('/') != std::string::npos)
         throw Failure("'" + guest.name + "' is no name of a guest", 2);
     const std::string kernel = read_file(guest.kernel);
-    const std::string initrd = make_linux_initrd(image.root, image.start, guest.name, time_of_files());
+    const std::string initrd = make_linux_initrd(image.root, image.start, guest.name, source_date_epoch(0));
     const unsigned memory =
         guest.memory_mib != 0 ? guest.memory_mib : fitting_memory(kernel.size(), initrd.size(), image.root.size());
 

@@ -29,6 +29,7 @@ pack --oci image -o two --name web
 diff -r one two || fail "the same image was packed in two ways"
 SOURCE_DATE_EPOCH=86400 pack --oci image -o three --name web
 cmp -s one/web-initrd three/web-initrd && fail "SOURCE_DATE_EPOCH changes nothing"
+SOURCE_DATE_EPOCH=yesterday pack --oci image -o never --name web && fail "SOURCE_DATE_EPOCH may be no number"
 "$bulkhead" check one/web.toml || fail "what was packed is no configuration"
 grep -q 'rdinit=/.bulkhead/init' one/web.toml || fail "nothing runs the image's program"
 
