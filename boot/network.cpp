@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "boot/dhcp.hpp"
 #include "config/files.hpp"
 
 namespace bulkhead::boot {
@@ -13,13 +14,11 @@ namespace {
 
 constexpr std::string_view folder = "bulkhead/";
 
-/// BOOTP's siaddr (RFC 951): of the answer that named the boot file.
 bool take_server(const EFI_PXE_BASE_CODE_PACKET& packet, EFI_IP_ADDRESS& server) {
-    const auto& address = packet.Dhcpv4.BootpSiAddr;
-    if (std::ranges::all_of(address, [](u8 byte) { return byte == 0; }))
-        return false;
-    std::memcpy(&server, address, sizeof address);
-    return true;
+    const auto address = boot_server(packet.Raw);
+    if (address)
+        std::ranges::copy(*address, server.v4.Addr);
+    return address.has_value();
 }
 
 } // namespace
