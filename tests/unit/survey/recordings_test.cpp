@@ -3,10 +3,12 @@
 //
 // Every machine and every CPU of the folder that BULKHEAD_RECORDINGS names gives an inventory that toml++ reads;
 // so does every damaged copy of their tables.
+#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <map>
 #include <random>
 
 #include <catch2/catch_test_macros.hpp>
@@ -47,6 +49,19 @@ std::unique_ptr<survey::Inventory> inventory_of(const std::vector<Table>& tables
     const std::vector<acpi::Bytes> views(tables.begin(), tables.end());
     survey::survey_acpi(*inventory, views, first_cpu);
     return inventory;
+}
+
+/// Lines "MSR=value", in hexadecimal.
+std::map<u32, u64> msrs_of(const fs::path& path) {
+    std::map<u32, u64> msrs;
+    std::ifstream file(path);
+    for (std::string line; std::getline(file, line);) {
+        u32 number = 0;
+        unsigned long long value = 0;
+        if (std::sscanf(line.c_str(), "%x=%llx", &number, &value) == 2)
+            msrs[number] = value;
+    }
+    return msrs;
 }
 
 /// Cut, with bytes changed, with lengths changed; half of them with a checksum that is right again.
@@ -129,6 +144,38 @@ TEST_CASE("inventory: every recorded CPU gives one, with a verdict") {
         ++cpus;
     }
     CHECK(cpus >= 45);
+}
+
+TEST_CASE("inventory: every recorded set of VMX MSRs gives a verdict on every recorded CPU with VT-x") {
+    const auto folder = recordings();
+    if (!folder)
+        SKIP("BULKHEAD_RECORDINGS is not set: no recorded MSR was surveyed");
+    constexpr u32 feature_control = 0x3a;
+    unsigned pairs = 0;
+    for (const auto& entry : fs::directory_iterator(*folder / "cpuid"))
+        for (const auto& set : fs::directory_iterator(*folder / "vmx_msrs")) {
+            test::CpuidRecording cpuid(entry.path());
+            INFO(cpuid.name() << " with " << set.path().filename());
+            auto inventory = test::new_inventory();
+            inventory->source = survey::Source::Recording;
+            survey::survey_processor(*inventory, cpuid);
+            if (!inventory->virtualization.has_vmx)
+                continue;
+            std::map<u32, u64> msrs = msrs_of(set.path());
+            REQUIRE(msrs.size() >= 18);
+            survey::survey_msrs(*inventory, cpuid, [&](u32 number) { return msrs[number]; });
+            survey::judge(*inventory, cpuid);
+            CHECK(inventory->verdict == survey::Verdict::Yes);
+            CHECK(test::parsed(*inventory)["vmx"].is_table());
+
+            msrs[feature_control] = 1; // locked, without VT-x
+            survey::survey_msrs(*inventory, cpuid, [&](u32 number) { return msrs[number]; });
+            survey::judge(*inventory, cpuid);
+            CHECK(inventory->verdict == survey::Verdict::No);
+            CHECK_FALSE(inventory->reasons.empty());
+            ++pairs;
+        }
+    CHECK(pairs >= 100);
 }
 
 TEST_CASE("inventory: damaged copies of the recorded tables give one, too") {
