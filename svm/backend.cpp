@@ -355,8 +355,8 @@ CpuMode Backend::code_mode() const {
     const SaveArea& save = guest().save;
     if ((save.efer & efer::LMA) != 0 && (save.cs.attributes & cs_long) != 0)
         return CpuMode::bits64;
-    const bool is_protected = (save.cr0 & cr0::PE) != 0 && (save.rflags & rflags::VM) == 0;
-    return is_protected && (save.cs.attributes & cs_default) != 0 ? CpuMode::bits32 : CpuMode::bits16;
+    // Real mode keeps the D of the last load in protected mode; virtual-8086 mode has 0.
+    return (save.cs.attributes & cs_default) != 0 ? CpuMode::bits32 : CpuMode::bits16;
 }
 
 void Backend::set_cr2(u64 value) {

@@ -459,8 +459,8 @@ CpuMode Backend::code_mode() const {
     const u64 rights = vmread(Field::GUEST_CS_AR_BYTES);
     if ((vmread(Field::GUEST_IA32_EFER) & efer::LMA) != 0 && (rights & cs_long) != 0)
         return CpuMode::bits64;
-    const bool is_protected = (vmread(Field::GUEST_CR0) & cr0::PE) != 0 && (rflags() & rflags::VM) == 0;
-    return is_protected && (rights & cs_default) != 0 ? CpuMode::bits32 : CpuMode::bits16;
+    // Real mode keeps the D of the last load in protected mode; virtual-8086 mode has 0.
+    return (rights & cs_default) != 0 ? CpuMode::bits32 : CpuMode::bits16;
 }
 
 void Backend::set_tsc_offset(u64 value) {
