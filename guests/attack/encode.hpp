@@ -26,7 +26,7 @@ public:
     [[nodiscard]] u64 size() const { return size_; }
 
 private:
-    std::array<u8, 32> bytes_{};
+    std::array<u8, 96> bytes_{};
     u64 size_ = 0;
 };
 

@@ -270,7 +270,7 @@ LegacyEnd run_at(LegacyMode mode, u32 linear, const LegacyRun& run) {
     std::memcpy(mode_idt, &pointer, sizeof pointer);
     mode_cr0 = static_cast<u32>((read_cr0() & ~cr0_pg) | (facts.paging == Paging::none ? 0 : cr0_pg));
     mode_cr3 = facts.paging == Paging::pae ? low(legacy_tables.pae_pointers) : low(legacy_tables.directory);
-    mode_cr4 = facts.paging == Paging::pae ? cr4_pae : facts.paging == Paging::two_level ? cr4_pse : 0;
+    mode_cr4 = facts.paging == Paging::pae ? cr4_pae : cr4_pse;
     mode_esp = mode_stack_top;
     mode_ds = facts.data;
     mode_frame = 0;

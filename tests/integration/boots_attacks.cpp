@@ -144,6 +144,7 @@ std::vector<Boot> attack_boots() {
                 {{"modes",
                   {"memory in other modes", "devices in other modes", "instructions in other modes",
                    "edges in other modes"}},
+                 {"changes", {"changes of mode"}},
                  {"modes-stop",
                   {"other modes that stop"},
                   "",
@@ -210,6 +211,10 @@ std::vector<Attack> all_attacks() {
          "reading, writing and executing what is not the guest's there; page tables, vectors, GDT, task state, stack "
          "and the rest of an instruction there; no vectors",
          "guest stopped"},
+        {modes, "changes of mode",
+         "paging, PAE, long mode and protected mode switched on and off in every order of up to four steps; real mode "
+         "with 32-bit code",
+         "#GP, or as the manuals say"},
         {emulation, "random code in other modes", "lives as above, each in one of these modes",
          "the guest stopped, at most"},
         {cpu, "refused task switches",
