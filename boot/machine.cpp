@@ -4,6 +4,7 @@
 
 #include <cstring>
 
+#include "arch/x86_64/cpuid.hpp"
 #include "arch/x86_64/hardware.hpp"
 #include "boot/acpi_madt.hpp"
 #include "boot/acpi_platform.hpp"
@@ -162,6 +163,10 @@ Result<MachineFacts> discover_machine(const Firmware& firmware) {
     constexpr u64 cr4_la57 = 1u << 12;
     if ((arch::read_cr4() & cr4_la57) != 0)
         return fail("the firmware left 5-level paging (LA57) on, which is not supported: switch it off in its setup");
+    if ((arch::cpuid(0x8000'0001).edx & bit_of(CpuFeature::NX)) == 0) // the hypervisor's tables have such pages
+        return fail(
+            "this CPU has no no-execute pages, or the firmware hides them (CPUID 8000_0001h EDX.NX is 0): switch "
+            "\"Execute Disable\" or \"NX\" on in its setup");
     MachineFacts facts;
     if (const auto done = read_acpi(firmware, facts); !done)
         return std::unexpected(done.error());
