@@ -6,8 +6,10 @@
 #include <array>
 #include <fstream>
 #include <string>
+#include <sys/stat.h>
 #include <vector>
 
+#include "tools/bochs.hpp"
 #include "tools/emulators.hpp"
 #include "tools/failure.hpp"
 
@@ -27,7 +29,14 @@ constexpr const char* read_screen =
 /// come after fewer instructions, too.
 constexpr unsigned instructions_per_second = 20'000'000;
 
-std::string_view model_of(MachineKind machine) {
+/// What VT-x itself lacks is a matter of models, older ones.
+constexpr std::array<std::pair<std::string_view, std::string_view>, 2> models_without{
+    {{"preemption_timer", "core2_penryn_t9600"}, {"unrestricted_guest", "corei5_lynnfield_750"}}};
+
+std::string_view model_of(MachineKind machine, std::string_view without) {
+    for (const auto& [feature, model] : models_without)
+        if (feature == without)
+            return model;
     // The newest of Intel's that boots Linux, and the only one of AMD's with nested paging and all that OVMF wants.
     return machine == MachineKind::BochsIntel ? "corei7_skylake_x" : "ryzen";
 }
@@ -40,6 +49,8 @@ std::string without(MachineKind machine, const MachineOptions& options) {
         features.emplace_back("mwait");
     if (!options.virtualization)
         features.emplace_back(machine == MachineKind::BochsIntel ? "vmx" : "svm");
+    if (!options.without.empty() && model_of(machine, options.without) == model_of(machine, ""))
+        features.push_back(options.without);
     std::string list;
     for (const std::string& feature : features)
         list += (list.empty() ? "" : ",") + feature;
@@ -99,9 +110,9 @@ void write_settings(std::ostream& out, MachineKind machine, const MachineOptions
     out << "pci: enabled=1, chipset=i440fx" << (options.screen ? ", slot1=pcivga\nvga: extension=vbe\n" : "\n");
     write_guest_ports(out, options);
     const Topology cpus = topology(machine, options);
-    out << "cpu: model=" << model_of(machine) << ", count=" << cpus.packages << ':' << cpus.cores << ':' << cpus.threads
-        << ", quantum=32, ips=" << instructions_per_second << ", reset_on_triple_fault=0" << without(machine, options)
-        << '\n';
+    out << "cpu: model=" << model_of(machine, options.without) << ", count=" << cpus.packages << ':' << cpus.cores
+        << ':' << cpus.threads << ", quantum=32, ips=" << instructions_per_second << ", reset_on_triple_fault=0"
+        << without(machine, options) << '\n';
     out << "memory: guest=" << options.memory_mib << ", host=" << options.memory_mib << '\n';
     // A VM entry that fails, and each exit because of a port, are errors of a CPU; its information is a flood of MSRs.
     out << "log: emulator.log\npanic: action=fatal\nerror: action=report\ndebug: action=ignore\ninfo: action=report"
@@ -109,6 +120,21 @@ void write_settings(std::ostream& out, MachineKind machine, const MachineOptions
     for (unsigned cpu = 0; cpu < cpus.packages * cpus.cores * cpus.threads; ++cpu)
         out << ", CPU" << cpu << "=ignore, APIC" << cpu << "=ignore";
     out << '\n';
+}
+
+/// The rest of the shell's command: Bochs with its streams. Whoever opens a pipe for both directions waits for nobody.
+/// At each HLT Bochs waits a millisecond for its standard input: it gets one that always has something to say.
+std::string run_bochs(const MachineOptions& options, const std::filesystem::path& folder) {
+    if (options.debugger.empty())
+        return "exec bochs-bin -q -f bochsrc 3<&0 </dev/null >/dev/null";
+    std::ofstream(folder / "debugger.rc") << options.debugger;
+    for (const std::string_view pipe : debugger_pipes) {
+        std::filesystem::remove(folder / pipe);
+        if (::mkfifo((folder / pipe).c_str(), 0600) != 0)
+            throw Failure("cannot make a pipe in " + folder.string());
+    }
+    return "exec 3<&0 0<>" + std::string(debugger_pipes[0]) + " 1<>" + std::string(debugger_pipes[1]) + "; echo " +
+           std::string(debugger_idle) + " >&0; exec bochs-bin -q -f bochsrc -debugger -rc debugger.rc";
 }
 
 bool has(const std::string& line, std::string_view text) { return line.find(text) != std::string::npos; }
@@ -134,9 +160,7 @@ EmulatorCommand command(MachineKind machine, const MachineOptions& options, cons
     Command command = in_toolbox(folder, image);
     append(command, {"--ro-bind", host_terminals, "/tmp/terminfo", "--setenv", "TERMINFO", "/tmp/terminfo"});
     append(command, {"--setenv", "TERM", "linux"});
-    // At each HLT Bochs waits a millisecond for its standard input: it gets one that always has something to say.
-    append(command, {"busybox", "sh", "-c",
-                     std::string(read_screen) + "exec bochs-bin -q -f bochsrc 3<&0 </dev/null >/dev/null"});
+    append(command, {"busybox", "sh", "-c", read_screen + run_bochs(options, folder)});
     return {.command = command, .com1 = Child::Streams::Terminal};
 }
 

@@ -28,7 +28,9 @@ void append_cpus(Command& command, MachineKind machine, const MachineOptions& op
         append(command,
                {"-accel", "tcg,thread=single,one-insn-per-tb=on", "-cpu", "max", "-icount", "shift=0,sleep=off"});
     else
-        append(command, {"-accel", "tcg,thread=multi", "-cpu", options.virtualization ? "max" : "max,-svm"});
+        append(command, {"-accel", "tcg,thread=multi", "-cpu",
+                         std::string("max") + (options.virtualization ? "" : ",-svm") +
+                             (options.without.empty() ? "" : ",-" + options.without)});
     if (options.far_cpus != 0) {
         // Three cores to a socket take up four IDs: the last sockets' IDs begin at 256.
         constexpr unsigned near_sockets = 64;

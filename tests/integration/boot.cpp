@@ -25,7 +25,8 @@ Boot also_on_bochs_amd(Boot boot) {
 std::string_view why_not_all_on(tools::MachineKind machine) {
     switch (machine) {
     case tools::MachineKind::QemuAmd:
-        return "it runs all of them, and `reboots` in place of `reboots-slowly`";
+        return "it runs all of them but what needs Bochs' debugger or its models, and `reboots` in place of "
+               "`reboots-slowly`";
     case tools::MachineKind::BochsIntel:
         return "that is a larger machine of a boot that it has smaller, more than Bochs does in minutes, or something "
                "that it "

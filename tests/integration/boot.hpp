@@ -21,6 +21,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <string>
@@ -62,13 +63,20 @@ struct Photograph {
     std::string console{}; ///< where that line is; as in Case
 };
 
-/// When a line on COM1 has `after`, the machine's memory is looked at from outside (outside.hpp). On QEMU; the boot
-/// says how much memory there is. What is found is the console "outside NAME" of cases.
+/// When a line on COM1 has `after`, the machine's memory is looked at from outside (outside.hpp). On QEMU, or where the
+/// options name a debugger; the boot says how much memory there is. What is found is the console "outside NAME" of
+/// cases.
 struct Look {
     std::string name;
     std::string after;
     /// Instead: what is done to the machine that runs in this folder; it returns what came of it, as lines.
     std::function<std::vector<std::string>(const std::filesystem::path& folder)> instead{};
+};
+
+/// A file whose contents on the disk are not all there.
+struct Damage {
+    std::string file;        ///< as in Boot::files
+    std::uintmax_t size = 0; ///< it ends there; 0: its chain of clusters ends with the first
 };
 
 /// A guest in a configuration that configuration_of() writes.
@@ -99,6 +107,10 @@ struct Boot {
     std::vector<Typing> typing{};
     std::vector<Photograph> photographs{};
     std::vector<Look> looks{};
+    std::vector<Damage> damages{};
+    /// Runs before this one, each on a machine whose CPU lacks one of these features, until it powers off
+    /// or says that it does not start. What it said, and how it ended, is the console "without FEATURE" of cases.
+    std::vector<std::string> without_each{};
     bool lists_absent_cpus = false; ///< the firmware's tables have CPUs that are not there (tests/firmware)
     /// There is no configuration: the machine first takes inventory, and then boots with what it proposed. What it said
     /// then is on the console "survey", what it wrote on "inventory.toml" and "bulkhead.toml", what the host command

@@ -9,6 +9,8 @@
 namespace bulkhead::integration {
 namespace {
 
+constexpr auto restarts_twice = "on-crash = \"restart\"\nrestart-limit = 2\nrestart-delay = 100";
+
 /// A guest on these CPUs.
 std::string on_cpus(const std::string& list, Guest guest) {
     std::string text = configuration_of({std::move(guest)});
@@ -30,6 +32,27 @@ Boot nmi_everywhere() {
                     line(is_off("exits", "powered off"))}},
                   {"each NMI is taken",
                    {number("^NMIs before (\\d+) of \\1 instructions, taken \\1$", 1000, 100'000)},
+                   everywhere,
+                   "outside walk"}};
+    return boot;
+}
+
+/// The same on VT-x, which does not hold NMIs back: the handler runs between any two instructions of the hypervisor.
+Boot nmi_everywhere_on_bochs() {
+    Boot boot = boot_of("nmi-everywhere-in-bochs", {}, {own_guest("exits")});
+    boot.configuration = on_cpus("1, 2", {.name = "exits", .kernel = "exits"});
+    boot.options.cpus = 3;
+    boot.options.debugger = first_breakpoint_of_walk();
+    boot.quiet = std::chrono::seconds(600);
+    boot.on = {tools::MachineKind::BochsIntel};
+    const std::string ready = "^\\[exits\\] one exit after the other";
+    boot.looks = {{.name = "walk", .after = ready, .instead = walk_with_nmi_on_bochs}};
+    boot.typing = {{ready, "\x1dmshutdown exits\r"}};
+    boot.cases = {{"the guest does not notice",
+                   {line("^\\[exits\\] PASS exits: \\d+ rounds"), never("FAIL|stopped|hypervisor: #"),
+                    line(is_off("exits", "powered off"))}},
+                  {"an NMI comes before each instruction",
+                   {number("NMIs before (\\d+) of \\1 of the hypervisor's$", 1000, 100'000)},
                    everywhere,
                    "outside walk"}};
     return boot;
@@ -91,8 +114,135 @@ Boot absent_cpus() {
     return boot;
 }
 
+/// Hypervisors of two cores cannot go on, at about the same time as others' guests fail and are started again.
+Boot two_panics() {
+    Boot boot = boot_of("two-panics", {}, {own_guest("fault"), own_guest("triple-fault"), own_guest("neighbour")});
+    boot.configuration = "[hypervisor]\ndebug-faults = true\n\n" +
+                         configuration_of({{.name = "one", .kernel = "fault", .cmdline = "machine=1"},
+                                           {.name = "two", .kernel = "fault", .cmdline = "machine=1"},
+                                           {.name = "own", .kernel = "fault", .more = restarts_twice},
+                                           {.name = "crash", .kernel = "triple-fault", .more = restarts_twice},
+                                           {.name = "neighbour", .kernel = "neighbour", .cmdline = "seconds=4"}});
+    boot.options.cpus = 6;
+    const std::string record =
+        "^bulkhead: hypervisor: #UD \\(0x0\\) at 0x[0-9a-f]{16}, cr2 0x[0-9a-f]{16}, rsp 0x[0-9a-f]{16}$";
+    const std::string stops = "^bulkhead: hypervisor: something shared may be damaged; this core stops$";
+    const auto three_lives = [](const std::string& guest, const std::string& sentence) {
+        const std::string failed = "^bulkhead: guest " + guest + " vCPU 0 stopped" + sentence;
+        return Case{guest + " is started again, twice", {lines_in_order({failed, failed, failed})}};
+    };
+    boot.cases = {{"both are recorded, each line whole",
+                   {lines_in_order({record, record}), lines_in_order({stops, stops}), never("bulkhead: .*bulkhead: ")}},
+                  three_lives("own", ": a fault of the hypervisor while it served it$"),
+                  three_lives("crash", " at RIP 0x[0-9a-f]{16}: triple fault"),
+                  {"a neighbour goes on", {line("^\\[neighbour\\] PASS neighbour"), never("\\] FAIL")}}};
+    boot.until = "^\\[neighbour\\] (PASS|FAIL) neighbour";
+    return boot;
+}
+
+/// Kernels that are not all there cost their own guests only.
+Boot short_kernels() {
+    struct Short {
+        std::string name;
+        std::uintmax_t size;
+        std::string sentence;
+    };
+    const std::vector<Short> kernels = {
+        {"half", 4096, "the kernel's file is truncated: bytes missing \\(0x[0-9a-f]+\\)"},
+        {"header", 0x210, "the file is neither a bzImage nor an ELF file"},
+        {"byte", 1, "the file is neither a bzImage nor an ELF file"}};
+    Boot boot = boot_of("short-kernels", {{.name = "hello", .kernel = "hello"}}, {own_guest("hello")});
+    boot.on = {tools::MachineKind::QemuAmd}; // the loader's work alone, as below: no CPU's vendor matters
+    boot.cases = {{"the others run", {line("^\\[hello\\] hello"), line(is_off("hello", "powered off"))}}};
+    for (const auto& [name, size, sentence] : kernels) {
+        boot.configuration += configuration_of({{.name = name, .kernel = name}});
+        ++boot.options.cpus;
+        boot.files.push_back({name, own_guest("hello").source});
+        boot.damages.push_back({name, size});
+        boot.cases.push_back(
+            {name + " is refused in words",
+             {line("^bulkhead: guest " + name + " not started: " + sentence), line(is_off(name, "failed"))}});
+    }
+    return boot;
+}
+
+/// A boot in which nothing starts: the loader says why, and gives up.
+Boot refused(const std::string& name, const std::string& configuration, const std::vector<std::string>& sentences) {
+    Boot boot = boot_of(name, {}, {own_guest("hello")});
+    boot.on = {tools::MachineKind::QemuAmd};
+    boot.configuration = configuration;
+    boot.options.cpus = 4;
+    boot.until = "press a key to return";
+    boot.cases = {{"it is named", {lines_in_order(sentences)}},
+                  {"no guest starts", {never("hypervisor \\d|hello from a guest")}}};
+    return boot;
+}
+
+Boot cut_configuration() {
+    return refused("cut-configuration", "[[guest]]\nname = \"one\"\nkernel = \"hello\"\nmemory = \"64 Mi",
+                   {"bulkhead\\.toml:4:\\d+: error: .*no closing"});
+}
+
+Boot cut_chain() {
+    Boot boot = refused(
+        "cut-chain", configuration_of({{.name = "hello", .kernel = "hello"}}),
+        {"^bulkhead: reading hello, ", "^bulkhead: not started: the firmware cannot read the file 0x[0-9a-f]+$"});
+    boot.damages = {{.file = "hello"}};
+    return boot;
+}
+
+/// Each guest would fit alone.
+Boot little_memory() {
+    std::vector<Guest> guests;
+    for (const std::string name : {"one", "two", "three"})
+        guests.push_back({.name = name, .kernel = "hello", .memory_mib = 96});
+    Boot boot = refused("little-memory", configuration_of(guests),
+                        {"bulkhead\\.toml:16:10: error: this guest wants 96 MiB; \\d+ [MK]iB are left of the \\d+ MiB "
+                         "that this machine"});
+    boot.options.memory_mib = 288;
+    return boot;
+}
+
+/// A CPU that lacks one thing, for each thing: what is necessary is named, without the rest guests run.
+Boot features(const std::string& name, tools::MachineKind machine,
+              const std::vector<std::pair<std::string, std::string>>& necessary,
+              const std::vector<std::string>& others) {
+    Boot boot = boot_of(name, {{.name = "cpuid", .kernel = "cpuid"}, {.name = "memory", .kernel = "memory"}},
+                        {own_guest("cpuid"), own_guest("memory")});
+    boot.on = {machine};
+    const std::vector<Expectation> run = {line("^\\[cpuid\\] PASS"), line("^\\[memory\\] PASS"), never("\\] FAIL"),
+                                          line("the machine powered itself off")};
+    for (const auto& [feature, sentence] : necessary) {
+        boot.without_each.push_back(feature);
+        boot.cases.push_back({feature + " is missed",
+                              {line("^bulkhead: not started: .*" + sentence), never("^\\[(cpuid|memory)\\]")},
+                              everywhere,
+                              "without " + feature});
+    }
+    for (const std::string& feature : others) {
+        boot.without_each.push_back(feature);
+        boot.cases.push_back({"guests run without " + feature, run, everywhere, "without " + feature});
+    }
+    boot.cases.push_back({"guests run with all", {run[0], run[1], run[2]}});
+    return boot;
+}
+
 } // namespace
 
-std::vector<Boot> fault_boots() { return {nmi_everywhere(), absent_cpus(), run_time_faults()}; }
+std::vector<Boot> fault_boots() {
+    return {nmi_everywhere(),
+            nmi_everywhere_on_bochs(),
+            absent_cpus(),
+            run_time_faults(),
+            two_panics(),
+            short_kernels(),
+            cut_configuration(),
+            cut_chain(),
+            little_memory(),
+            features("features", tools::MachineKind::QemuAmd, {{"npt", "nested paging"}, {"nx", "no-execute"}},
+                     {"x2apic", "xsave", "pdpe1gb", "rdtscp", "umip"}),
+            features("features-of-vt-x", tools::MachineKind::BochsIntel,
+                     {{"preemption_timer", "VMX-preemption timer"}, {"unrestricted_guest", "unrestricted guest"}}, {})};
+}
 
 } // namespace bulkhead::integration

@@ -14,4 +14,10 @@ namespace bulkhead::integration {
 /// how many NMIs there were and how many of them reached the hypervisor's handler in time.
 [[nodiscard]] std::vector<std::string> walk_with_nmi(const std::filesystem::path& folder);
 
+/// Likewise where Bochs runs: the guest has two vCPUs, on CPUs 1 and 2, and the second sends the first one NMI after
+/// the other. A round of the guest is one way: an NMI comes before each of its instructions that is the hypervisor's.
+[[nodiscard]] std::vector<std::string> walk_with_nmi_on_bochs(const std::filesystem::path& folder);
+/// With these commands its debugger has to begin.
+[[nodiscard]] std::string first_breakpoint_of_walk();
+
 } // namespace bulkhead::integration

@@ -10,6 +10,7 @@
 #include <set>
 
 #include "integration/boot_option.hpp"
+#include "integration/cut_chain.hpp"
 #include "integration/made_files.hpp"
 #include "integration/outside.hpp"
 #include "integration/read_back.hpp"
@@ -28,7 +29,8 @@ std::vector<Photograph> photographs_of(const Boot& boot, tools::MachineKind mach
 }
 
 std::vector<Look> looks_of(const Boot& boot, tools::MachineKind machine) {
-    return machine == tools::MachineKind::QemuAmd ? boot.looks : std::vector<Look>{};
+    const bool reaches = machine == tools::MachineKind::QemuAmd || !boot.options.debugger.empty();
+    return reaches ? boot.looks : std::vector<Look>{};
 }
 
 /// Follows the output of one console: types when it is time, and sees when the run is over.
@@ -123,6 +125,13 @@ void prepare_disk(const Boot& boot, const std::string& configuration, tools::Mac
         std::ofstream(folder / name) << text;
         files.push_back({name, folder / name});
     }
+    for (const Damage& damage : boot.damages)
+        for (tools::ImageFile& file : files)
+            if (file.name == damage.file && damage.size != 0) {
+                std::filesystem::copy_file(file.source, folder / file.name);
+                std::filesystem::resize_file(folder / file.name, damage.size);
+                file.source = folder / file.name;
+            }
     std::optional<std::filesystem::path> addition = tools::firmware_addition(machine);
     if (boot.lists_absent_cpus) {
         addition = tools::build_folder() / "acpi_tables.efi";
@@ -134,6 +143,9 @@ void prepare_disk(const Boot& boot, const std::string& configuration, tools::Mac
                                         .configuration = boot.takes_inventory ? "" : folder / "bulkhead.toml",
                                         .files = files};
     tools::write_image(folder / "disk.img", contents);
+    for (const Damage& damage : boot.damages)
+        if (damage.size == 0)
+            cut_chain(folder / "disk.img", damage.file);
     if (!boot.options.network_root.empty())
         tools::write_tree(folder / boot.options.network_root, contents);
     if (!boot.options.http_server.empty()) {
@@ -164,6 +176,29 @@ void run_earlier(const Boot& boot, tools::MachineKind machine, const std::filesy
         std::filesystem::rename(folder / "serial.log", folder / name_of_run(i));
         if (end != tools::SessionEnd::PoweredOff)
             throw tools::Failure(name_of_run(i) + ": " + std::string(tools::describe(end)));
+    }
+}
+
+/// Boot::without_each.
+void run_without_each(const Boot& boot, tools::MachineKind machine, const std::filesystem::path& folder) {
+    for (const std::string& feature : boot.without_each) {
+        prepare_disk(boot, boot.configuration, machine, folder);
+        tools::MachineOptions options = boot.options;
+        options.without = feature;
+        tools::Transcript transcript;
+        const auto refuses = [&](std::string_view bytes) {
+            const auto says = [](const std::string& line) { return line.starts_with("bulkhead: not started: "); };
+            return tools::Reaction{.type = {}, .stop = std::ranges::any_of(transcript.add(bytes), says)};
+        };
+        const tools::SessionEnd end = tools::run_session({.machine = machine,
+                                                          .options = options,
+                                                          .image = folder / "disk.img",
+                                                          .folder = folder,
+                                                          .quiet = boot.quiet,
+                                                          .total = std::chrono::seconds(1200),
+                                                          .on_output = refuses});
+        std::ofstream(folder / "serial.log", std::ios::app) << tools::describe(end) << '\n';
+        std::filesystem::rename(folder / "serial.log", folder / ("without " + feature));
     }
 }
 
@@ -215,6 +250,7 @@ void record(const Boot& boot, tools::MachineKind machine) {
     std::filesystem::remove_all(folder); // no case shall read an older recording
     std::filesystem::create_directories(folder);
     run_earlier(boot, machine, folder);
+    run_without_each(boot, machine, folder);
     prepare_disk(boot, boot.configuration, machine, folder);
     if (boot.takes_inventory)
         record_survey(boot, machine, folder);
@@ -241,6 +277,8 @@ Recording read_recording(const Boot& boot, tools::MachineKind machine) {
         recording.lines[port.guest] = lines_of(recording.serial_log.parent_path() / tools::port_log(port));
     for (std::size_t i = 0; i < boot.earlier.size(); ++i)
         recording.lines[name_of_run(i)] = lines_of(recording.serial_log.parent_path() / name_of_run(i));
+    for (const std::string& feature : boot.without_each)
+        recording.lines["without " + feature] = lines_of(recording.serial_log.parent_path() / ("without " + feature));
     if (boot.takes_inventory)
         recording.lines.merge(read_survey(recording_folder(boot, machine)));
     for (const Photograph& picture : photographs_of(boot, machine))

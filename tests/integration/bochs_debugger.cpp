@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Bulkhead authors
+#include "integration/bochs_debugger.hpp"
+
+#include <array>
+#include <chrono>
+#include <fcntl.h>
+#include <poll.h>
+#include <regex>
+#include <thread>
+#include <unistd.h>
+
+#include "tools/bochs.hpp"
+#include "tools/failure.hpp"
+#include "tools/machine.hpp"
+
+namespace bulkhead::integration {
+
+BochsDebugger::BochsDebugger(const std::filesystem::path& folder)
+    : input_(::open((folder / tools::debugger_pipes[0]).c_str(), O_RDWR | O_CLOEXEC)),
+      output_(::open((folder / tools::debugger_pipes[1]).c_str(), O_RDWR | O_CLOEXEC)) {
+    static_cast<void>(receive());
+    static_cast<void>(receive()); // of the idle command
+}
+
+BochsDebugger::~BochsDebugger() {
+    try {
+        go_on();
+    } catch (const tools::Failure&) { // it is gone
+    }
+}
+
+std::string BochsDebugger::ask(const std::string& command) {
+    send(command);
+    return receive();
+}
+
+void BochsDebugger::step(unsigned cpu, u64 count) {
+    static_cast<void>(ask("s " + std::to_string(cpu) + ' ' + std::to_string(count)));
+}
+
+void BochsDebugger::run() {
+    go_on();
+    static_cast<void>(receive());
+    static_cast<void>(receive()); // of the idle command
+}
+
+/// The idle command is left to be read, as it comes when Bochs has read the other.
+void BochsDebugger::go_on() {
+    send("c");
+    std::this_thread::sleep_for(std::chrono::milliseconds(3));
+    send(std::string(tools::bochs::debugger_idle));
+}
+
+u64 BochsDebugger::rip(unsigned cpu) const {
+    const auto found = rips_.find(cpu);
+    if (found == rips_.end())
+        throw tools::Failure("Bochs does not say where CPU " + std::to_string(cpu) + " is");
+    return found->second;
+}
+
+void BochsDebugger::send(const std::string& command) {
+    const std::string line = command + '\n';
+    if (::write(input_.get(), line.data(), line.size()) != static_cast<ssize_t>(line.size()))
+        throw tools::Failure("Bochs takes no command");
+}
+
+/// To the prompt. Before that it says where it stands: "(1) [0x000000803a41] 0008:ffffffff80003a41 (unk. ctxt): ...".
+std::string BochsDebugger::receive() {
+    constexpr int patience = 60'000; // milliseconds
+    static const std::regex prompt("<bochs:\\d+> ");
+    static const std::regex where("\\((\\d+)\\) \\[0x[0-9a-f]+\\] [0-9a-f]+:([0-9a-f]+) ");
+    std::smatch found;
+    while (!std::regex_search(received_, found, prompt)) {
+        pollfd waiting{.fd = output_.get(), .events = POLLIN, .revents = 0};
+        std::array<char, 65536> piece{};
+        if (::poll(&waiting, 1, patience) != 1)
+            throw tools::Failure("Bochs comes to no breakpoint");
+        const ssize_t size = ::read(output_.get(), piece.data(), piece.size());
+        if (size <= 0)
+            throw tools::Failure("Bochs' debugger went away");
+        received_.append(piece.data(), static_cast<std::size_t>(size));
+    }
+    const std::string answer = found.prefix();
+    received_ = found.suffix();
+    for (std::sregex_iterator each(answer.begin(), answer.end(), where), none; each != none; ++each)
+        rips_[static_cast<unsigned>(std::stoul((*each)[1]))] = std::stoull((*each)[2], nullptr, 16);
+    return answer;
+}
+
+} // namespace bulkhead::integration
