@@ -3,7 +3,8 @@
 //
 // Random bytes, executed. What they do to this guest is its own business: a life ends when its sequences are through,
 // when they have ruined it, or by its watchdog, and the next one goes on with the next seed. `lives=` says how many
-// there are, `seed=` with which they begin: the one that is printed, with `lives=1`, does the same again.
+// there are, `seed=` with which they begin: the one that is printed, with `lives=1`, executes the same bytes again. What
+// comes of them may differ where the timer, which ends endless sequences, comes at another instruction.
 #pragma once
 
 #include "devices/platform.hpp"
