@@ -26,7 +26,9 @@ void append_cpus(Command& command, MachineKind machine, const MachineOptions& op
         append(command, {"-accel", "kvm", "-cpu", "host"});
     else if (options.count_instructions)
         append(command,
-               {"-accel", "tcg,thread=single,one-insn-per-tb=on", "-cpu", "max", "-icount", "shift=0,sleep=off"});
+               {"-accel", "tcg,thread=single,one-insn-per-tb=on", "-cpu", "max", "-icount", "shift=0,sleep=off",
+                // The same random numbers and the same date at each run.
+                "-seed", "1", "-rtc", "base=2026-01-01"});
     else
         append(command, {"-accel", "tcg,thread=multi", "-cpu",
                          std::string("max") + (options.virtualization ? "" : ",-svm") +
