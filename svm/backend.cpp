@@ -229,7 +229,7 @@ bool Backend::inject(GuestException exception) {
     if (!merged)
         return false;
     control.eventinj = merged->vector | static_cast<u64>(EventType::Exception) << 8 | event_valid;
-    if (merged->error_code)
+    if (merged->error_code && (guest().save.cr0 & cr0::PE) != 0) // real mode has none
         control.eventinj |= event_error_code_valid | u64{*merged->error_code} << 32;
     return true;
 }
