@@ -68,6 +68,8 @@ Result<void> Loader::load(u64 start_tsc) {
         if (done) {
             begin_stage(stage.name);
             done = (this->*stage.run)();
+            if (!done && &stage == std::begin(stages)) // why this machine cannot, is what an inventory tells
+                wants_inventory_ = lacks_configuration();
         }
     volume_.close();
     return done;
@@ -95,6 +97,14 @@ Result<void> Loader::look_at_machine() {
         line << "none";
     firmware_.console.say(line.view());
     return check_registers(machine_);
+}
+
+/// Whether there is none for any machine. What the machine's own would be called is not known yet.
+bool Loader::lacks_configuration() {
+    if (!volume_.open())
+        return volume_.lacks_folder();
+    const auto size = volume_.size("bulkhead.toml");
+    return !size && size.error().what == std::string_view(Files::not_there);
 }
 
 Result<void> Loader::read_text() {
@@ -135,6 +145,8 @@ Result<void> Loader::read_configuration() {
         return readable_;
     Line<200> line;
     line << configuration_file_ << ": " << readable_.error().what;
+    if (readable_.error().value != 0)
+        line << ' ' << readable_.error().value;
     firmware_.console.say(line.view());
     text_ = {};
     return {};

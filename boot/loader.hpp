@@ -59,6 +59,7 @@ private:
     Result<void> look_at_machine();
     Result<void> read_configuration();
     Result<void> read_text();
+    [[nodiscard]] bool lacks_configuration();
     Result<void> parse_configuration();
     Result<void> take_own_memory();
     void take_journal();

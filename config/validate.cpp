@@ -97,6 +97,21 @@ void check_console_irq(const Configuration& configuration, std::size_t index, Di
     }
 }
 
+/// What no machine can give.
+void check_shares(const Configuration& configuration, Diagnostics& diagnostics) {
+    u64 percent = 0;
+    for (const GuestConfig& guest : configuration.guests.span()) {
+        percent += guest.memory.percent;
+        if (percent > 100 && guest.memory.percent != 0)
+            return diagnostics.error(guest.memory.at, "with this one the guests' shares of the memory are ", percent,
+                                     "%");
+    }
+    for (const GuestConfig& guest : configuration.guests.span())
+        if (percent == 100 && guest.memory.percent == 0 && (guest.memory.at.line != 0 || guest.rest.given()))
+            return diagnostics.error(guest.memory.at.line != 0 ? guest.memory.at : guest.rest.at,
+                                     "the other guests' shares are 100% of the memory: nothing is left");
+}
+
 } // namespace
 
 void validate(const Configuration& configuration, Diagnostics& diagnostics) {
@@ -109,12 +124,14 @@ void validate(const Configuration& configuration, Diagnostics& diagnostics) {
         check_console_irq(configuration, i, diagnostics);
     }
     validate_claims(configuration, diagnostics);
-    if (guests.empty() && diagnostics.empty())
+    check_shares(configuration, diagnostics);
+    if (guests.empty() && diagnostics.empty() && !configuration.hypervisor.survey.value)
         diagnostics.error({1, 1}, "there is no guest: write [[guest]], and below it at least name, memory and kernel");
     // 16550: the speed is 115200 divided by a whole number.
     const Located<u64>& baud = configuration.hypervisor.console_baud;
     if (baud.value == 1 || (baud.value != 0 && 115200 % baud.value != 0)) // the divisor has 16 bits
-        diagnostics.error(baud.at, "'console-baud' must divide 115200 at most 65535 times, which ", baud.value, " does not");
+        diagnostics.error(baud.at, "'console-baud' must divide 115200 at most 65535 times, which ", baud.value,
+                          " does not");
 }
 
 } // namespace bulkhead

@@ -32,6 +32,8 @@ int show_plan(const CheckArguments& arguments, const CheckedConfiguration& confi
     const PlannedMachine plan = plan_configuration(arguments.configuration, machine);
     for (const std::string& reason : machine.reasons_against)
         std::cout << arguments.inventory << ": error: this machine cannot run Bulkhead: " << reason << '\n';
+    for (const std::string& doubt : machine.doubts)
+        std::cout << "note: whether this machine can run Bulkhead is not known: " << doubt << '\n';
     for (const std::string& error : plan.errors)
         std::cout << error << '\n';
     if (!plan.errors.empty()) {
@@ -53,6 +55,10 @@ int show_plan(const CheckArguments& arguments, const CheckedConfiguration& confi
 
 int check(const CheckArguments& arguments) {
     const std::string& file = arguments.configuration;
+    std::error_code none;
+    for (const std::string& input : {file, arguments.inventory})
+        if (!arguments.svg.empty() && std::filesystem::equivalent(arguments.svg, input, none))
+            throw Failure("the picture would replace '" + input + "': give it another name", 2);
     const CheckedConfiguration configuration = read_configuration(file);
     for (const std::string& error : configuration.errors)
         std::cout << error << '\n';
@@ -60,6 +66,10 @@ int check(const CheckArguments& arguments) {
         std::cout << file << ": " << configuration.errors.size()
                   << (configuration.errors.size() == 1 ? " error" : " errors") << std::endl;
         return 1;
+    }
+    if (configuration.guests.empty()) {
+        std::cout << file << ": no errors, no guests: the machine takes inventory" << std::endl;
+        return 0;
     }
     std::cout << file << ": no errors, guests";
     for (const std::string& guest : configuration.guests)

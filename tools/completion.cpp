@@ -69,30 +69,31 @@ std::string bash_script(const CLI::App& app) {
     return R"(# Completion of bulkhead for bash: source it, or keep it as
 # ~/.local/share/bash-completion/completions/bulkhead
 _bulkhead() {
-    local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} path=bulkhead
+    local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} place=bulkhead
     local commands='' options='' i
     for ((i = 1; i <= COMP_CWORD; i++)); do
-        [[ $path != 'bulkhead '@(help|man) ]] || path=bulkhead # of which a sub-command is wanted
-        case $path in
+        [[ $place != 'bulkhead help' && $place != 'bulkhead man' ]] || place=bulkhead # of which a sub-command is wanted
+        case $place in
 )" + commands +
            R"(        esac
         ((i < COMP_CWORD)) || break
-        [[ " $commands " != *" ${COMP_WORDS[i]} "* ]] || path+=" ${COMP_WORDS[i]}"
+        [[ " $commands " != *" ${COMP_WORDS[i]} "* ]] || place+=" ${COMP_WORDS[i]}"
     done
-    case $path in
+    case $place in
 )" + options +
            R"(    esac
     COMPREPLY=()
     if [[ $before == --machine ]]; then
-        mapfile -t COMPREPLY < <(compgen -W ')" +
-           words_of("--machine") + R"(' -- "$word")
+        COMPREPLY=($(compgen -W ')" +
+           words_of("--machine") + R"(' -- "$word"))
     elif [[ $word == -* ]]; then
-        mapfile -t COMPREPLY < <(compgen -W "$options" -- "$word")
+        COMPREPLY=($(compgen -W "$options" -- "$word"))
     elif [[ $commands ]]; then
-        mapfile -t COMPREPLY < <(compgen -W "$commands" -- "$word")
+        COMPREPLY=($(compgen -W "$commands" -- "$word"))
     else
         compopt -o filenames 2>/dev/null || true
-        mapfile -t COMPREPLY < <(compgen -f -- "$word")
+        local IFS=$'\n'
+        COMPREPLY=($(compgen -f -- "$word"))
     fi
 }
 complete -F _bulkhead bulkhead ./bulkhead

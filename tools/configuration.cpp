@@ -38,10 +38,19 @@ void add_file(CheckedConfiguration& result, const Located<std::string_view>& fil
     const std::string folded = folded_name(name);
     const auto same_folded = [&](const ImageFile& other) { return folded_name(other.name) == folded; };
     const auto other = std::ranges::find_if(result.files, same_folded);
+    const auto is_folder_of = [](const std::string& folder, const std::string& file) {
+        return file.starts_with(folder + '/');
+    };
+    const auto clash = std::ranges::find_if(result.files, [&](const ImageFile& one) {
+        return is_folder_of(folded_name(one.name), folded) || is_folder_of(folded, folded_name(one.name));
+    });
     if (const std::string reason = why_not_a_name(name); !reason.empty())
         diagnostics.error(file.at, std::string_view(reason));
-    else if (folded == configuration_name)
+    else if (folded == configuration_name || is_folder_of(std::string(configuration_name), folded))
         diagnostics.error(file.at, "on the boot volume ", Quoted{configuration_name}, " is the configuration itself");
+    else if (clash != result.files.end())
+        diagnostics.error(file.at, "the boot volume cannot have both ", Quoted{name}, " and ", Quoted{clash->name},
+                          ": one would be the other's folder, as FAT sees no difference between upper and lower case");
     else if (other == result.files.end())
         result.files.push_back({name, result.path.parent_path() / name});
     else if (other->name != name)

@@ -8,6 +8,18 @@
 
 namespace bulkhead::tools {
 
+namespace {
+
+/// Whatever its extension is.
+bool is_of_a_device(const std::string& part) {
+    const std::string name = folded_name(part.substr(0, part.find('.')));
+    if (name.size() == 4 && (name.starts_with("com") || name.starts_with("lpt")))
+        return name[3] >= '1' && name[3] <= '9';
+    return name == "con" || name == "prn" || name == "aux" || name == "nul";
+}
+
+} // namespace
+
 std::string why_not_a_name(const std::string& name) {
     if (name.empty())
         return "the name is empty";
@@ -26,6 +38,8 @@ std::string why_not_a_name(const std::string& name) {
             return "the name has an empty part, '.' or '..'";
         if (part.ends_with('.') || part.ends_with(' '))
             return "a part of the name ends in '.' or ' ', which FAT drops";
+        if (is_of_a_device(part))
+            return "a part of the name is a device's to DOS, which many systems do not write to a FAT volume";
         if (part.size() > 255)
             return "a part of the name is longer than 255 characters";
         start = end + 1;

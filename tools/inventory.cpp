@@ -96,18 +96,21 @@ private:
 
     /// What firmware and a stranger's file say goes to a terminal and into a picture.
     static std::string printable(std::string text) {
-        std::ranges::replace_if(text, [](unsigned char c) { return c < ' ' || c == 0x7f; }, '?');
+        std::ranges::replace_if(
+            text, [](unsigned char c) { return c < ' ' || c == 0x7f; }, '?');
         return text;
     }
 
     void add_verdict(InventoryMachine& machine) const {
-        if (file_["verdict"]["can-run"].value_or(std::string()) != "no")
+        const std::string verdict = file_["verdict"]["can-run"].value_or(std::string());
+        if (verdict != "no" && verdict != "unknown")
             return;
+        std::vector<std::string>& why = verdict == "no" ? machine.reasons_against : machine.doubts;
         if (const ::toml::array* reasons = file_["verdict"]["reasons"].as_array())
             for (const ::toml::node& reason : *reasons)
-                machine.reasons_against.push_back(printable(reason.value_or(std::string())));
-        if (machine.reasons_against.empty())
-            machine.reasons_against.emplace_back("its inventory does not say why");
+                why.push_back(printable(reason.value_or(std::string())));
+        if (why.empty())
+            why.emplace_back("its inventory does not say why");
     }
 
     void add_cpu(InventoryMachine& machine, const ::toml::table& table) const {

@@ -19,6 +19,7 @@ struct InventoryMachine {
     std::vector<PhysicalRange> free_memory;
     std::vector<NodeMemory> nodes;
     std::vector<std::string> reasons_against; ///< why it cannot run Bulkhead; none: it can, or nobody knows
+    std::vector<std::string> doubts;          ///< why nobody knows
     std::vector<u16> serial_ports;
     bool is_made_up = false;
 

@@ -45,6 +45,7 @@ std::string lines_for_init(const RootTree& root, const StartOfProgram& start, co
     add("gid", std::to_string(user.gid));
     for (const std::uint32_t group : user.groups)
         add("group", std::to_string(group));
+    add("environment", "HOME=" + user.home); // the image's own comes behind it
     for (const std::string& variable : start.environment)
         add("environment", variable);
     for (const std::string& argument : start.arguments)
@@ -52,15 +53,20 @@ std::string lines_for_init(const RootTree& root, const StartOfProgram& start, co
     return lines;
 }
 
-/// The kernel opens it for the first program's output, before anybody has mounted /dev.
+/// The kernel opens it for the first program's output, before anybody has mounted /dev. Containers' file systems often
+/// have an empty file there, for another device to be mounted on.
 void add_console(RootTree& root) {
-    if (root.find("dev/console") == nullptr)
+    const auto* there = root.find("dev/console");
+    constexpr unsigned type = 0170000, character_device = 0020000;
+    if (there == nullptr || (there->mode & type) != character_device)
         root.add("dev/console", {.mode = 0020600, .device_major = 5, .device_minor = 1});
 }
 
 OciImage read_image(const LinuxGuest& guest) {
     if (guest.folder.empty() == guest.oci.empty())
         throw Failure("say where the root file system is: either --root FOLDER or --oci FOLDER", 2);
+    if (guest.oci.empty() && !guest.tag.empty())
+        throw Failure("--tag is of --oci: a folder has no images to choose from", 2);
     OciImage image = guest.oci.empty() ? OciImage{read_root_folder(guest.folder, guest.root_owns), {}}
                                        : read_oci_image(guest.oci, guest.tag);
     if (!guest.command.empty())
@@ -102,6 +108,19 @@ std::string configuration_of(const LinuxGuest& guest, unsigned memory, const std
            "\ninitrd = " + quoted(guest.name + "-initrd") + "\ncmdline = " + quoted(cmdline) + "\n";
 }
 
+/// The name, the memory, the kernel. Nobody will find what is to become `target` where it is now.
+void check_options(const std::filesystem::path& file, const std::filesystem::path& target) {
+    std::string text = "of these options comes a configuration that cannot be used:";
+    const CheckedConfiguration checked = read_configuration(file);
+    for (std::string error : checked.errors) {
+        if (error.starts_with(file.string()))
+            error.replace(0, file.string().size(), target.string());
+        text += "\n" + error;
+    }
+    if (!checked.errors.empty())
+        throw Failure(text);
+}
+
 } // namespace
 
 std::string make_linux_initrd(RootTree& root, const StartOfProgram& start, const std::string& name,
@@ -134,7 +153,7 @@ std::filesystem::path make_linux_guest(const LinuxGuest& guest) {
     write_file(made.path() / names[0], kernel);
     write_file(made.path() / names[1], initrd);
     write_file(made.path() / names[2], configuration_of(guest, memory, cmdline));
-    static_cast<void>(require_configuration(made.path() / names[2])); // the name, the memory, the kernel
+    check_options(made.path() / names[2], guest.output / names[2]);
     std::filesystem::create_directories(guest.output);
     for (const std::string& name : names)
         std::filesystem::copy_file(made.path() / name, guest.output / name,

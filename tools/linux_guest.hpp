@@ -41,6 +41,7 @@ struct UserNumbers {
     std::uint32_t uid = 0;
     std::uint32_t gid = 0;
     std::vector<std::uint32_t> groups;
+    std::string home = "/";
 };
 [[nodiscard]] UserNumbers find_user(const RootTree& root, const std::string& user);
 

@@ -53,6 +53,8 @@ UserNumbers find_user(const RootTree& root, const std::string& user) {
         login = line[0];
         uid = number_of(line[2]);
         numbers.gid = number_of(line[3]).value_or(0);
+        if (line.size() > 5 && !line[5].empty())
+            numbers.home = line[5];
         break;
     }
     if (!uid)

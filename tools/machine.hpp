@@ -47,6 +47,7 @@ struct MachineOptions {
     unsigned absent_cpus = 0;      ///< that could be plugged in, for all that the tables tell; QEMU
     unsigned memory_mib = 2048;
     bool screen = false;        ///< on Bochs, where it takes time; others have one
+    bool acpi = true;           ///< false, on QEMU: the firmware has no ACPI tables
     bool virtualization = true; ///< false, on an emulated machine: the CPU has none
     /// "": it boots the image. Else a folder in that of its run, the root of a TFTP server: it boots by PXE. QEMU.
     std::string network_root{};

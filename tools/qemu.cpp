@@ -90,7 +90,8 @@ EmulatorCommand command(MachineKind machine, const MachineOptions& options, cons
     Command command = in_toolbox(folder, image);
     if (machine == MachineKind::Kvm)
         append(command, {"--dev-bind", "/dev/kvm", "/dev/kvm"});
-    append(command, {"qemu-system-x86_64", "-nodefaults", "-no-user-config", "-machine", "q35"});
+    append(command,
+           {"qemu-system-x86_64", "-nodefaults", "-no-user-config", "-machine", options.acpi ? "q35" : "q35,acpi=off"});
     append_cpus(command, machine, options);
     append(command, {"-m", std::to_string(options.memory_mib) + "M"});
     append(command, {"-drive", "if=pflash,unit=0,format=raw,readonly=on,file=/usr/share/OVMF/OVMF_CODE_4M.fd"});

@@ -101,9 +101,22 @@ void mount_all() {
     }
 }
 
+/// What OCI's runtime specification has in /dev beside devices. The program's user may open the console by them, too.
+void link_streams(const Run& run) {
+    constexpr const char* links[][2] = {{"/proc/self/fd", "/dev/fd"},
+                                        {"/proc/self/fd/0", "/dev/stdin"},
+                                        {"/proc/self/fd/1", "/dev/stdout"},
+                                        {"/proc/self/fd/2", "/dev/stderr"}};
+    for (const auto& [target, link] : links)
+        if (symlink(target, link) != 0 && errno != EEXIST)
+            complain(link);
+    if (fchown(0, run.uid, run.gid) != 0)
+        complain("the console's owner");
+}
+
 /// Linux unpacks what fits, and says nothing of the rest.
 void look_for_room() {
-    struct statvfs root{};
+    struct statvfs root {};
     if (statvfs("/", &root) == 0 && (root.f_bfree == 0 || (root.f_files != 0 && root.f_ffree == 0)))
         std::puts("bulkhead-init: the root file system is full, and files may be missing: give the guest more memory");
 }
@@ -141,6 +154,7 @@ void raise_loopback() {
         complain(run.folder.c_str());
     clearenv();
     setenv("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", 1);
+    setenv("TERM", "vt220", 1); // a serial line: what is behind it nobody says
     for (const std::string& variable : run.environment)
         putenv(strdup(variable.c_str()));
     std::vector<char*> arguments;
@@ -172,6 +186,7 @@ int main() {
     mount_all();
     raise_loopback();
     const Run run = read_run(read_file("/.bulkhead/run"));
+    link_streams(run);
     if (!run.name.empty() && sethostname(run.name.data(), run.name.size()) != 0)
         complain("the host's name");
     if (run.arguments.empty()) {

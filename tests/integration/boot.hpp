@@ -116,6 +116,7 @@ struct Boot {
     /// then is on the console "survey", what it wrote on "inventory.toml" and "bulkhead.toml", what the host command
     /// thinks of these on "check".
     bool takes_inventory = false;
+    bool without_configuration = false; ///< there is none, and what is asked for is the survey alone
     /// The boot writes files. With any other, its disk must be after it, bit for bit, what it was before,
     /// where the firmware does not write there (on QEMU).
     bool writes_disk = false;

@@ -125,6 +125,22 @@ Boot by_held_key() {
     return boot;
 }
 
+/// The loader's first stage fails: why is what an inventory is for.
+Boot without_acpi() {
+    Boot boot;
+    boot.name = "survey-without-acpi";
+    boot.on = {MachineKind::QemuAmd};
+    boot.without_configuration = true;
+    boot.options.acpi = false;
+    boot.writes_disk = true;
+    boot.until = end_of_survey;
+    boot.cases = {
+        {"it is taken, and says why this machine cannot run Bulkhead",
+         {lines_in_order({"^bulkhead: no guests: the firmware has no ", "^  verdict    it cannot run Bulkhead",
+                          "bulkhead: written: .bulkhead.inventory\\.toml"})}}};
+    return boot;
+}
+
 } // namespace
 
 std::vector<Boot> survey_boots() {
@@ -134,7 +150,8 @@ std::vector<Boot> survey_boots() {
             asked(),
             write_protected(),
             by_key(),
-            by_held_key()};
+            by_held_key(),
+            without_acpi()};
 }
 
 } // namespace bulkhead::integration

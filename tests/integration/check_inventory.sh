@@ -56,6 +56,12 @@ shows 'bulkhead.toml:4:.*error: '
 configuration '[1]' '256 MiB' '' >bulkhead.toml
 check || fail "one thread of a core is refused, whose other one nobody gets"
 
+inventory unknown >inventory.toml
+check || fail "a machine of which nobody knows is refused"
+shows '^note: whether this machine can run Bulkhead is not known: its inventory does not say why'
+! check --svg bulkhead.toml || fail "the configuration may become a picture"
+shows "would replace 'bulkhead.toml'"
+
 inventory no >inventory.toml
 ! check || fail "a machine that cannot run Bulkhead is accepted"
 shows 'inventory.toml: error: this machine cannot run Bulkhead: '

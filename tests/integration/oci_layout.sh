@@ -8,13 +8,13 @@ set -euo pipefail
 layout=$1 busybox=$2
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-mkdir -p "$layout/blobs/sha256" "$work"/lower/{bin,etc,opt/full,srv} "$work"/upper/{etc,opt/full}
+mkdir -p "$layout/blobs/sha256" "$work"/lower/{bin,dev,etc,opt/full,srv} "$work"/upper/{etc,opt/full}
 
 cp "$busybox" "$work/lower/bin/busybox"
 ln "$work/lower/bin/busybox" "$work/lower/bin/sh"
 for command in id ls; do ln -s busybox "$work/lower/bin/$command"; done
 printf 'root:x:0:0::/:/bin/sh\napp:x:1000:1001::/srv:/bin/sh\n' >"$work/lower/etc/passwd"
-touch "$work/lower/etc/hidden" "$work/lower/opt/full/one" "$work/lower/opt/full/two"
+touch "$work/lower/dev/console" "$work/lower/etc/hidden" "$work/lower/opt/full/one" "$work/lower/opt/full/two"
 touch "$work/upper/etc/.wh.hidden" "$work/upper/opt/full/.wh..wh..opq" "$work/upper/opt/full/three"
 pack() { tar --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner -C "$1" -c .; }
 pack "$work/lower" >"$work/lower.tar"
@@ -29,7 +29,7 @@ blob() { # FILE: puts it into the layout and prints its descriptor
 cat >"$work/config.json" <<'JSON'
 {"architecture": "amd64", "os": "linux", "config": {
   "Entrypoint": ["/bin/sh", "-c"],
-  "Cmd": ["echo container: $GREETING from $(pwd), user $(id -u) group $(id -g); echo container: $(ls /etc /opt/full); exit 3"],
+  "Cmd": ["echo container: $GREETING from $(pwd), user $(id -u) group $(id -g); echo container: $(ls /etc /opt/full); echo container: home $HOME >/dev/stdout; exit 3"],
   "Env": ["PATH=/bin", "GREETING=good day"], "WorkingDir": "/srv", "User": "app"}}
 JSON
 printf '{"schemaVersion":2,"config":%s,"layers":[%s,%s]}' "$(blob "$work/config.json")" "$(blob "$work/lower.tar")" \

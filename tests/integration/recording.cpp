@@ -138,10 +138,11 @@ void prepare_disk(const Boot& boot, const std::string& configuration, tools::Mac
         std::ofstream(folder / "absent-processors").close();
         files.push_back({"absent-processors", folder / "absent-processors"});
     }
-    const tools::ImageContents contents{.efi = boot.efi.empty() ? tools::build_folder() / "bulkhead.efi" : boot.efi,
-                                        .addition = addition,
-                                        .configuration = boot.takes_inventory ? "" : folder / "bulkhead.toml",
-                                        .files = files};
+    const tools::ImageContents contents{
+        .efi = boot.efi.empty() ? tools::build_folder() / "bulkhead.efi" : boot.efi,
+        .addition = addition,
+        .configuration = boot.takes_inventory || boot.without_configuration ? "" : folder / "bulkhead.toml",
+        .files = files};
     tools::write_image(folder / "disk.img", contents);
     for (const Damage& damage : boot.damages)
         if (damage.size == 0)

@@ -135,6 +135,7 @@ TEST_CASE("Intents: a share of the memory") {
     CHECK(chunks_of(Loaded(configuration({"memory = '100%'"}), machine_of({1})))[0][0].second == GiB);
     CHECK(chunks_of(Loaded(configuration({"memory = '33%'"}), machine_of({1})))[0][0].second == 336 * MiB);
     CHECK(Loaded(configuration({"memory = '60%'", "memory = '50%'"}), machine_of({1, 1})).faults() ==
+          "f:10:10: error: with this one the guests' shares of the memory are 110%\n"
           "f:10:10: error: this guest wants 512 MiB; 410 MiB are left of the 1 GiB that this machine has for guests "
           "(largest piece 410 MiB)\n");
     CHECK(Loaded(configuration({"memory = '1%'"}), FakeMachine::with_cores({1}, {{{2 * MiB}, 64 * MiB}})).faults() ==

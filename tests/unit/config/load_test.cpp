@@ -157,11 +157,29 @@ TEST_CASE("Configuration: each class of error has its place") {
     }
 }
 
+TEST_CASE("Configuration: shares of more than there is") {
+    const auto faults = [](std::string_view first, std::string_view second) {
+        const std::string guest = "[[guest]]\nkernel = 'vmlinuz'\n";
+        return Loaded(guest + "name = 'a'\nmemory = '" + std::string(first) + "'\n" + guest + "name = 'b'\n" +
+                      std::string(second))
+            .faults();
+    };
+    CHECK(faults("50%", "memory = '50%'").empty());
+    CHECK(faults("99%", "rest = true").empty());
+    CHECK(faults("50%", "memory = '51%'") ==
+          "f:8:10: error: with this one the guests' shares of the memory are 101%\n");
+    CHECK(faults("100%", "memory = '64 MiB'") ==
+          "f:8:10: error: the other guests' shares are 100% of the memory: nothing is left\n");
+    CHECK(faults("100%", "rest = true") ==
+          "f:8:8: error: the other guests' shares are 100% of the memory: nothing is left\n");
+}
+
 TEST_CASE("Configuration: errors of the file as a whole") {
     constexpr std::string_view none =
         "f:1:1: error: there is no guest: write [[guest]], and below it at least name, memory and kernel\n";
     CHECK(Loaded("").faults() == none);
     CHECK(Loaded("# nothing\n[hypervisor]").faults() == none);
+    CHECK(Loaded("[hypervisor]\nsurvey = true").faults() == "");
     CHECK(Loaded("name = 'a'").faults() ==
           "f:1:1: error: 'name' stands outside of a table; it belongs below [[guest]]\n");
     CHECK(Loaded("console-irq = 4").faults() ==

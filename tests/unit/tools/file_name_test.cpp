@@ -9,13 +9,13 @@ namespace bulkhead::tools {
 namespace {
 
 TEST_CASE("why_not_a_name: takes relative names that FAT can keep") {
-    const std::string name = GENERATE("vmlinuz", "linux/vmlinuz-6.12.107+deb13", "a b/c.d", "..hidden", "x/.y/z");
+    const std::string name = GENERATE("vmlinuz", "linux/vmlinuz-6.12.107+deb13", "a b/c.d", "..hidden", "x/.y/z", "auxiliary", "com", "com0", "console.bin");
     CHECK(why_not_a_name(name).empty());
 }
 
 TEST_CASE("why_not_a_name: refuses what leaves the folder, and what FAT changes or refuses") {
     const std::string name = GENERATE("", "/etc/passwd", "../x", "a/../x", "a/./x", "a//x", "a/", "..", "a:b", "a\\b",
-                                      "a?", "trailing.", "trailing ", "tr./x", "caf\xc3\xa9", "a\tb");
+                                      "a?", "trailing.", "trailing ", "aux", "x/NUL.bin", "LPT1", "com9.x", "tr./x", "caf\xc3\xa9", "a\tb");
     CAPTURE(name);
     CHECK_FALSE(why_not_a_name(name).empty());
 }

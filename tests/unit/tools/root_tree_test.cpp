@@ -215,7 +215,7 @@ TEST_CASE("RootTree: a damaged layer is refused") {
 
 TEST_CASE("Linux guest: a user is a name or a number of the image's own tables") {
     Layers layers;
-    layers.add({{"etc/passwd", "root:x:0:0::/:\nbroken\napp:x:1000:1001::/:\n"},
+    layers.add({{"etc/passwd", "root:x:0:0::/:\nbroken\napp:x:1000:1001::/srv:\n"},
                 {"etc/group", "root:x:0:\nstaff:x:50:app,other\napp:x:1001:\n"}});
     const auto numbers = [&](const std::string& user) {
         const UserNumbers found = find_user(layers.root, user);
@@ -226,6 +226,8 @@ TEST_CASE("Linux guest: a user is a name or a number of the image's own tables")
     CHECK(numbers("1000") == "1000:1001+1");
     CHECK(numbers("app:staff") == "1000:50+0");
     CHECK(numbers("4:5") == "4:5+0");
+    CHECK(find_user(layers.root, "1000").home == "/srv");
+    CHECK(find_user(layers.root, "4").home == "/");
     CHECK(numbers("4") == "4:0+0");
     CHECK_THROWS_AS(numbers("nobody"), Failure);
     CHECK_THROWS_AS(numbers("app:nobody"), Failure);
