@@ -151,10 +151,12 @@ bool transmit(ConsolePort& port) {
 
 void show_states() {
     Line<1024> line;
-    for (Guest& guest : machine.guests) {
-        const LockGuard lock(guest.life_lock, lock_owner());
-        line << ' ' << guest.name << ": " << state_of(guest) << "  ";
-    }
+    for (const bool runs : {false, true}) // there may be more guests than room
+        for (Guest& guest : machine.guests) {
+            const LockGuard lock(guest.life_lock, lock_owner());
+            if ((guest.state == GuestState::Running) == runs)
+                line << ' ' << guest.name << ": " << state_of(guest) << "  ";
+        }
     screen.show_status(line.view());
 }
 

@@ -84,9 +84,10 @@ void Screen::end_line() {
 }
 
 void Screen::show_status(std::string_view text) {
-    for (u32 i = 0; is_open() && i < status_rows * layout_.columns; ++i) {
+    const u32 room = status_rows * layout_.columns;
+    for (u32 i = 0; is_open() && i < room; ++i) {
         const u32 cell = layout_.rows * layout_.columns + i;
-        const char c = i < text.size() ? text[i] : ' ';
+        const char c = i >= text.size() ? ' ' : text.size() > room && i + 3 >= room ? '.' : text[i];
         if (c != cells_[cell])
             change(cell, c);
     }

@@ -38,7 +38,7 @@ public:
     /// A character of text. Of a terminal's control characters it knows \r \n \b \t; escape sequences are left out, and
     /// none goes on behind the line's end.
     void put(char c);
-    /// What stands at the bottom from now on; what does not fit is cut.
+    /// What stands at the bottom from now on; what does not fit is cut, and "..." says so.
     void show_status(std::string_view text);
 
 private:

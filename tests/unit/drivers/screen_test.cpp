@@ -117,6 +117,8 @@ TEST_CASE("Screen: what is full moves up, and the status stays") {
     CHECK(monitor.line(rows + 1, true).empty());
     monitor.screen->show_status(std::string(200, 's'));
     CHECK(monitor.line(rows, true) == std::string(80, 's'));
+    CHECK(monitor.line(rows + 1, true) == std::string(77, 's') + "...");
+    monitor.screen->show_status(std::string(160, 's'));
     CHECK(monitor.line(rows + 1, true) == std::string(80, 's'));
     monitor.screen->show_status("short");
     CHECK(monitor.line(rows, true) == "short");
