@@ -75,7 +75,9 @@ char Console::wait_for_key(std::string_view question) const {
 }
 
 bool Console::was_pressed(char letter) const {
-    constexpr unsigned most = 64; // a key that is held down goes on coming
+    constexpr unsigned most = 64;        // a key that is held down goes on coming
+    constexpr UINTN two_rounds = 50'000; // in microseconds: EDK II's drivers ask for keys every 20 ms
+    table_->BootServices->Stall(two_rounds);
     bool pressed = false;
     EFI_INPUT_KEY key{};
     for (unsigned i = 0; table_->ConIn != nullptr && i < most; ++i) {

@@ -52,7 +52,6 @@ EFI_STATUS give_up(const Firmware& firmware, Loader& loader, const Error& error)
 
 extern "C" EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE* table) {
     using namespace bulkhead::boot;
-    const auto start = bulkhead::arch::read_tsc();
     static const Firmware firmware(image, table);
     static Loader loader(firmware);
     greet(firmware);
@@ -60,7 +59,7 @@ extern "C" EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE* table) {
         take_inventory(firmware);
         return EFI_SUCCESS;
     }
-    if (const auto loaded = loader.load(start); !loaded)
+    if (const auto loaded = loader.load(bulkhead::arch::read_tsc()); !loaded)
         return give_up(firmware, loader, loaded.error());
     loader.leave();
 }

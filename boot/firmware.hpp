@@ -33,7 +33,8 @@ public:
     [[nodiscard]] bool is_key_pressed_within(u64 seconds, std::string_view question) const;
     /// Says the question and waits for a key: its character, 0 where it has none.
     char wait_for_key(std::string_view question) const; // NOLINT(*-use-nodiscard): most wait for any
-    /// Whether a key of this small letter was pressed up to now. No other key that was is heard of any more.
+    /// Whether a key of this small letter was pressed up to now: takes 50 ms. No other key that was is heard of any
+    /// more.
     [[nodiscard]] bool was_pressed(char letter) const;
 
 private:
