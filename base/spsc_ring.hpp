@@ -2,14 +2,25 @@
 // Copyright the Bulkhead authors
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <bit>
+#include <cstring>
 #include <optional>
+#include <span>
+#include <string_view>
 
 #include "base/types.hpp"
 
 namespace bulkhead {
+
+/// From index `at` on, around the end of `ring`, which is as large as `bytes` at least.
+inline void copy_around(std::span<char> ring, std::size_t at, std::string_view bytes) {
+    const std::size_t before_end = std::min(bytes.size(), ring.size() - at);
+    std::memcpy(ring.data() + at, bytes.data(), before_end);
+    std::memcpy(ring.data(), bytes.data() + before_end, bytes.size() - before_end);
+}
 
 /// A ring of bytes with exactly one producer and one consumer, which may run on different CPUs: neither ever waits.
 /// Each side's index is written by that side only and counts up without wrapping at Capacity, so full and empty differ.
@@ -18,13 +29,13 @@ template <u32 Capacity> class SpscRing {
     static_assert(std::has_single_bit(Capacity) && Capacity <= 0x8000'0000);
 
 public:
-    /// Producer: false when the ring is full; nothing is stored then, and the caller counts the drop.
-    [[nodiscard]] bool push(u8 byte) {
+    /// Producer: false when there is not room for all; nothing is stored then, and the caller counts the drop.
+    [[nodiscard]] bool push(std::string_view bytes) {
         const u32 head = head_.load(std::memory_order_relaxed);
-        if (head - tail_.load(std::memory_order_acquire) == Capacity)
+        if (Capacity - (head - tail_.load(std::memory_order_acquire)) < bytes.size())
             return false;
-        bytes_[head % Capacity] = byte;
-        head_.store(head + 1, std::memory_order_release);
+        copy_around(bytes_, head % Capacity, bytes);
+        head_.store(head + static_cast<u32>(bytes.size()), std::memory_order_release);
         return true;
     }
 
@@ -33,7 +44,7 @@ public:
         const u32 tail = tail_.load(std::memory_order_relaxed);
         if (tail == head_.load(std::memory_order_acquire))
             return std::nullopt;
-        const u8 byte = bytes_[tail % Capacity];
+        const u8 byte = static_cast<u8>(bytes_[tail % Capacity]);
         tail_.store(tail + 1, std::memory_order_release);
         return byte;
     }
@@ -51,7 +62,7 @@ private:
     // A cache line each: the producer's stores must not take the consumer's index away from it.
     alignas(64) std::atomic<u32> head_{0};
     alignas(64) std::atomic<u32> tail_{0};
-    alignas(64) std::array<u8, Capacity> bytes_{};
+    alignas(64) std::array<char, Capacity> bytes_{};
 };
 
 } // namespace bulkhead

@@ -52,14 +52,16 @@ EFI_STATUS give_up(const Firmware& firmware, Loader& loader, const Error& error)
 
 extern "C" EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE* table) {
     using namespace bulkhead::boot;
+    const auto start = bulkhead::arch::read_tsc();
     static const Firmware firmware(image, table);
     static Loader loader(firmware);
     greet(firmware);
+    const auto greeted = bulkhead::arch::read_tsc();
     if (firmware.console.was_pressed('s')) {
         take_inventory(firmware);
         return EFI_SUCCESS;
     }
-    if (const auto loaded = loader.load(bulkhead::arch::read_tsc()); !loaded)
+    if (const auto loaded = loader.load(start, bulkhead::arch::read_tsc() - greeted); !loaded)
         return give_up(firmware, loader, loaded.error());
     loader.leave();
 }

@@ -66,7 +66,7 @@ Result<void> Loader::take_clocks() {
     if (!clocks)
         return std::unexpected(clocks.error());
     info_->clocks = *clocks;
-    times_.waiting = arch::read_tsc() - start;
+    times_.waiting += arch::read_tsc() - start;
     return {};
 }
 

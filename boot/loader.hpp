@@ -36,7 +36,8 @@ public:
 
     /// Everything up to a complete BootInfo. Boot services still run, and nothing was done that cannot be left.
     /// Faults of the configuration have been printed; they are an error with their number in `value`.
-    [[nodiscard]] Result<void> load(u64 start_tsc);
+    /// `waited`: ticks since `start_tsc` in which hardware was waited for.
+    [[nodiscard]] Result<void> load(u64 start_tsc, u64 waited);
 
     /// Ends boot services, silences the machine and jumps. Stops the machine where that fails.
     [[noreturn]] void leave();

@@ -2,6 +2,7 @@
 // Copyright the Bulkhead authors
 #include "core/console.hpp"
 
+#include <algorithm>
 #include <optional>
 
 #include "arch/x86_64/hardware.hpp"
@@ -51,10 +52,9 @@ void write_now(std::string_view text) {
 }
 
 void remember(std::string_view text) BULKHEAD_REQUIRES(log_lock) {
-    for (const char c : text) {
-        log_memory[log_written] = c;
-        log_written = (log_written + 1) % log_memory.size();
-    }
+    text.remove_prefix(text.size() - std::min(text.size(), log_memory.size())); // the loader may have said more
+    copy_around(log_memory, log_written, text);
+    log_written = static_cast<u32>((log_written + text.size()) % log_memory.size());
 }
 
 void print_help() {

@@ -18,17 +18,13 @@ void ConsoleWriter::put(ConsoleOutput& ring, std::string_view text) {
         missing_ += text.size();
         return;
     }
-    const auto push = [&](std::string_view bytes) {
-        for (const char c : bytes)
-            static_cast<void>(ring.push(static_cast<u8>(c))); // there is room
-    };
     if (missing_ != 0) {
         Line<48> note;
         note << (last_ == '\n' ? "" : "\n") << "(" << missing_ << " bytes dropped)\n";
-        push(note.view());
+        static_cast<void>(ring.push(note.view())); // there is room
         missing_ = 0;
     }
-    push(text);
+    static_cast<void>(ring.push(text));
     last_ = text.back();
 }
 
@@ -183,7 +179,7 @@ ConsoleAction ConsoleMux::type(u8 byte) {
 
 ConsoleAction ConsoleMux::put(u32 index, u8 byte) {
     ConsoleSource& source = sources_[index];
-    if (!source.input->push(byte)) {
+    if (const char c = static_cast<char>(byte); !source.input->push({&c, 1})) {
         ++source.untaken;
         return {};
     }

@@ -76,8 +76,7 @@ void fuzz::try_input(Bytes input) {
                 static_cast<void>(*byte);
             break;
         case 2:
-            for (const char c : std::string_view("said\n"))
-                static_cast<void>(consoles->log.push(static_cast<u8>(c)));
+            static_cast<void>(consoles->log.push("said\n"));
             break;
         default:
             consoles->drain();

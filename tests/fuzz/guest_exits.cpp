@@ -167,7 +167,7 @@ void fuzz::try_input(Bytes input) {
             give_clock(reader);
             break;
         default:
-            static_cast<void>(one->guest.input.push(what));
+            static_cast<void>(one->guest.input.push(std::string_view(reinterpret_cast<const char*>(&what), 1)));
             (what & 8) != 0 ? take_input(one->guest) : press_power_button(one->guest);
             if ((what & 16) != 0)
                 end_interrupt(one->guest);

@@ -4,6 +4,7 @@
 
 #include <catch2/catch_test_macros.hpp>
 
+#include <array>
 #include <thread>
 
 using namespace bulkhead;
@@ -12,11 +13,13 @@ TEST_CASE("SpscRing gives bytes back in order and refuses what does not fit") {
     SpscRing<4> ring;
     CHECK(ring.empty());
     CHECK(ring.pop() == std::nullopt);
-    for (u8 byte = 0; byte < 4; ++byte)
-        CHECK(ring.push(byte));
-    CHECK_FALSE(ring.push(99));
+    CHECK(ring.push("abc"));
+    CHECK_FALSE(ring.push("de"));
+    CHECK(ring.push("d"));
+    CHECK_FALSE(ring.push("e"));
+    CHECK(ring.push(""));
     CHECK(ring.size() == 4);
-    for (u8 byte = 0; byte < 4; ++byte)
+    for (const u8 byte : {'a', 'b', 'c', 'd'})
         CHECK(ring.pop() == byte);
     CHECK(ring.pop() == std::nullopt);
 }
@@ -24,10 +27,10 @@ TEST_CASE("SpscRing gives bytes back in order and refuses what does not fit") {
 TEST_CASE("SpscRing stays right while its indices go round") {
     SpscRing<8> ring;
     for (u32 i = 0; i < 1000; ++i) {
-        REQUIRE(ring.push(static_cast<u8>(i)));
-        REQUIRE(ring.push(static_cast<u8>(i + 1)));
-        REQUIRE(ring.pop() == static_cast<u8>(i));
-        REQUIRE(ring.pop() == static_cast<u8>(i + 1));
+        const std::array<char, 3> bytes{static_cast<char>(i), static_cast<char>(i + 1), static_cast<char>(i + 2)};
+        REQUIRE(ring.push({bytes.data(), bytes.size()}));
+        for (u32 k = 0; k < 3; ++k)
+            REQUIRE(ring.pop() == static_cast<u8>(i + k));
     }
 }
 
@@ -35,9 +38,11 @@ TEST_CASE("SpscRing loses nothing between two threads") {
     constexpr u32 count = 200'000;
     SpscRing<64> ring;
     std::thread producer([&] {
-        for (u32 i = 0; i < count; ++i)
-            while (!ring.push(static_cast<u8>(i * 7)))
+        for (u32 i = 0; i < count; i += 2) {
+            const std::array<char, 2> bytes{static_cast<char>(i * 7), static_cast<char>(i * 7 + 7)};
+            while (!ring.push({bytes.data(), bytes.size()}))
                 std::this_thread::yield();
+        }
     });
     u32 wrong = 0;
     for (u32 i = 0; i < count; ++i) {
