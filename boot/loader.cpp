@@ -43,8 +43,9 @@ u64 Loader::room_to_make(const GuestConfig& guest) const {
     return align_up(made_for_guest_size(guest.cmdline.value, static_cast<u32>(cpus)), page_size);
 }
 
-Result<void> Loader::load(u64 start_tsc) {
+Result<void> Loader::load(u64 start_tsc, u64 waited) {
     times_.start = start_tsc;
+    times_.waiting = waited;
     struct Stage {
         std::string_view name;
         Result<void> (Loader::*run)();
