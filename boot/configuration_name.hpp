@@ -8,8 +8,11 @@
 
 namespace bulkhead::boot {
 
+/// The one of every machine that has none of its own.
+inline constexpr std::string_view common_configuration = "bulkhead.toml";
+
 /// What the configuration of a machine may be called, the most special first: uuid-UUID.toml and serial-NUMBER.toml,
-/// where its SMBIOS has them, and bulkhead.toml. So one volume, or one server, has those of many machines.
+/// where its SMBIOS has them, and common_configuration. So one volume, or one server, has those of many machines.
 class ConfigurationNames {
 public:
     /// `smbios`: the entry point, or 0. Of a serial number only letters, digits, '.', '-' and '_' are used, each other

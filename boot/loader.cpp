@@ -104,7 +104,7 @@ Result<void> Loader::look_at_machine() {
 bool Loader::lacks_configuration() {
     if (!volume_.open())
         return volume_.lacks_folder();
-    const auto size = volume_.size("bulkhead.toml");
+    const auto size = volume_.size(common_configuration);
     return !size && size.error().what == std::string_view(Files::not_there);
 }
 

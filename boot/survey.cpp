@@ -2,6 +2,7 @@
 // Copyright the Bulkhead authors
 #include "boot/survey.hpp"
 
+#include "boot/configuration_name.hpp"
 #include "boot/files.hpp"
 #include "survey/proposal.hpp"
 #include "survey/write_inventory.hpp"
@@ -11,7 +12,6 @@ namespace bulkhead::boot {
 namespace {
 
 constexpr std::string_view inventory_file = "inventory.toml";
-constexpr std::string_view configuration_file = "bulkhead.toml";
 constexpr std::string_view second_proposal_file = "bulkhead.proposal.toml";
 
 /// Memory of the firmware's that is used up to the end of this program. Empty: there is none.
@@ -55,8 +55,8 @@ void write_files(const Firmware& firmware, const survey::Inventory& inventory) {
     const auto room = room_for_text(firmware, survey::inventory_text_size);
     if (room.empty())
         return firmware.console.say("nothing is written: the firmware has no memory for the text");
-    const bool is_first = !volume.exists(configuration_file).value_or(true);
-    const std::string_view proposal_file = is_first ? configuration_file : second_proposal_file;
+    const bool is_first = !volume.exists(common_configuration).value_or(true);
+    const std::string_view proposal_file = is_first ? common_configuration : second_proposal_file;
     bool written = write(firmware, volume, inventory_file, survey::write_inventory(inventory, room), "");
     written &= write(firmware, volume, proposal_file, survey::write_proposal(inventory, room),
                      is_first ? ", a proposal" : ", a proposal: the configuration stays as it is");
