@@ -3,7 +3,7 @@
 //
 // The start of an application processor (SDM 3A 9.4.4.2): vcpus.cpp copies it to the page that a start-up IPI names.
 // Real mode, then at once 64-bit code with the page map and the GDT of the first.
-#include "guests/lib/layout.h"
+#include "guests/lib/segments.h"
 
     .section .rodata
     .balign 16
@@ -41,13 +41,7 @@ application_end:
     .text
     .code64
 application_64:
-    movl    $KERNEL_DATA, %eax
-    movl    %eax, %ds
-    movl    %eax, %es
-    movl    %eax, %ss
-    xorl    %eax, %eax
-    movl    %eax, %fs
-    movl    %eax, %gs
+    load_kernel_segments
     movq    application_stack, %rsp
     call    application_cpp
     ud2

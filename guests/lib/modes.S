@@ -3,8 +3,8 @@
 //
 // From 64-bit code into a mode without long mode, and back by the first exception or interrupt there (SDM 3A 10.8.5,
 // 10.9). modes.cpp says by the words at the end which mode it is.
-#include "guests/lib/layout.h"
 #include "guests/lib/modes.h"
+#include "guests/lib/segments.h"
 
 .section .text.modes, "ax"
 .code64
@@ -105,13 +105,7 @@ back:
 
 .code64
 back_64:
-    movl $KERNEL_DATA, %eax
-    movl %eax, %ds
-    movl %eax, %es
-    movl %eax, %ss
-    xorl %eax, %eax
-    movl %eax, %fs
-    movl %eax, %gs
+    load_kernel_segments
     movq stack_64, %rsp
     popfq
     popq %r15

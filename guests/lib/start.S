@@ -3,7 +3,7 @@
 //
 // The two entries of the Linux boot protocol, each with boot_params in (R|E)SI. The image may have been loaded at any
 // aligned place below 4 GiB: it moves itself to GUEST_ADDRESS first, where it was linked.
-#include "guests/lib/layout.h"
+#include "guests/lib/segments.h"
 
 .section .entry, "ax"
 .code32
@@ -62,13 +62,7 @@ startup_64:
 2:  lgdtq gdt_pointer
     movq $page_map, %rax
     movq %rax, %cr3
-    movl $KERNEL_DATA, %eax
-    movl %eax, %ds
-    movl %eax, %es
-    movl %eax, %ss
-    xorl %eax, %eax
-    movl %eax, %fs
-    movl %eax, %gs
+    load_kernel_segments
     movq $boot_stack_top, %rsp
     pushq $KERNEL_CODE64
     pushq $3f
