@@ -2,14 +2,14 @@
 // Copyright the Bulkhead authors
 #include "integration/bochs_debugger.hpp"
 
-#include <array>
 #include <chrono>
 #include <fcntl.h>
-#include <poll.h>
 #include <regex>
+#include <sys/ioctl.h>
 #include <thread>
 #include <unistd.h>
 
+#include "integration/monitor.hpp"
 #include "tools/bochs.hpp"
 #include "tools/failure.hpp"
 #include "tools/machine.hpp"
@@ -45,10 +45,13 @@ void BochsDebugger::run() {
     static_cast<void>(receive()); // of the idle command
 }
 
-/// The idle command is left to be read, as it comes when Bochs has read the other.
+/// The idle command is left to be read: it comes when Bochs has read the other, or would be read with that.
 void BochsDebugger::go_on() {
     send("c");
-    std::this_thread::sleep_for(std::chrono::milliseconds(3));
+    const auto patience = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+    for (int unread = 1; unread != 0; std::this_thread::yield())
+        if (::ioctl(input_.get(), FIONREAD, &unread) != 0 || std::chrono::steady_clock::now() > patience)
+            throw tools::Failure("Bochs reads no command");
     send(std::string(tools::bochs::debugger_idle));
 }
 
@@ -67,20 +70,11 @@ void BochsDebugger::send(const std::string& command) {
 
 /// To the prompt. Before that it says where it stands: "(1) [0x000000803a41] 0008:ffffffff80003a41 (unk. ctxt): ...".
 std::string BochsDebugger::receive() {
-    constexpr int patience = 60'000; // milliseconds
     static const std::regex prompt("<bochs:\\d+> ");
     static const std::regex where("\\((\\d+)\\) \\[0x[0-9a-f]+\\] [0-9a-f]+:([0-9a-f]+) ");
     std::smatch found;
-    while (!std::regex_search(received_, found, prompt)) {
-        pollfd waiting{.fd = output_.get(), .events = POLLIN, .revents = 0};
-        std::array<char, 65536> piece{};
-        if (::poll(&waiting, 1, patience) != 1)
-            throw tools::Failure("Bochs comes to no breakpoint");
-        const ssize_t size = ::read(output_.get(), piece.data(), piece.size());
-        if (size <= 0)
-            throw tools::Failure("Bochs' debugger went away");
-        received_.append(piece.data(), static_cast<std::size_t>(size));
-    }
+    while (!std::regex_search(received_, found, prompt))
+        received_ += read_from_emulator(output_, "Bochs' debugger");
     const std::string answer = found.prefix();
     received_ = found.suffix();
     for (std::sregex_iterator each(answer.begin(), answer.end(), where), none; each != none; ++each)

@@ -7,7 +7,6 @@
 #include <elf.h>
 #include <fstream>
 #include <iterator>
-#include <poll.h>
 #include <unistd.h>
 
 #include "integration/monitor.hpp"
@@ -120,7 +119,6 @@ void Gdb::send(std::string_view packet) {
 
 /// A packet, without its frame. It is acknowledged; acknowledgements of ours are skipped.
 std::string Gdb::receive() {
-    constexpr int patience = 30'000; // milliseconds
     for (;;) {
         const std::size_t start = received_.find('$');
         const std::size_t end = received_.find('#', start);
@@ -130,14 +128,7 @@ std::string Gdb::receive() {
             static_cast<void>(!::write(connection_.get(), "+", 1));
             return packet;
         }
-        pollfd waiting{.fd = connection_.get(), .events = POLLIN, .revents = 0};
-        std::array<char, 4096> piece{};
-        if (::poll(&waiting, 1, patience) != 1)
-            throw tools::Failure("QEMU comes to no breakpoint");
-        const ssize_t size = ::read(connection_.get(), piece.data(), piece.size());
-        if (size <= 0)
-            throw tools::Failure("QEMU's stub for gdb went away");
-        received_.append(piece.data(), static_cast<std::size_t>(size));
+        received_ += read_from_emulator(connection_, "QEMU's stub for gdb");
     }
 }
 

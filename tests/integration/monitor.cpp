@@ -2,9 +2,11 @@
 // Copyright the Bulkhead authors
 #include "integration/monitor.hpp"
 
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -24,6 +26,18 @@ tools::Descriptor connect_to(const std::filesystem::path& folder, std::string_vi
     if (::connect(connection.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
         throw tools::Failure("cannot reach QEMU's " + std::string(name) + ": " + std::string(std::strerror(errno)));
     return connection;
+}
+
+std::string read_from_emulator(const tools::Descriptor& from, const std::string& who) {
+    constexpr int patience = 60'000; // milliseconds
+    pollfd waiting{.fd = from.get(), .events = POLLIN, .revents = 0};
+    std::array<char, 65536> piece{};
+    if (::poll(&waiting, 1, patience) != 1)
+        throw tools::Failure(who + " says nothing for a minute");
+    const ssize_t size = ::read(from.get(), piece.data(), piece.size());
+    if (size <= 0)
+        throw tools::Failure(who + " went away");
+    return {piece.data(), static_cast<std::size_t>(size)};
 }
 
 Monitor::Monitor(const std::filesystem::path& folder) : connection_(connect_to(folder, tools::monitor_socket)) {

@@ -13,6 +13,9 @@ namespace bulkhead::integration {
 /// A socket of the emulator's in the folder of its run. Throws tools::Failure.
 [[nodiscard]] tools::Descriptor connect_to(const std::filesystem::path& folder, std::string_view name);
 
+/// What comes next, at least a byte. `who`: of the emulator, for the Failure where it says nothing for a minute.
+[[nodiscard]] std::string read_from_emulator(const tools::Descriptor& from, const std::string& who);
+
 /// QEMU's monitor, of the machine that runs in a folder. Throws tools::Failure where there is none, or it goes away.
 class Monitor {
 public:
