@@ -167,7 +167,7 @@ Boot http() {
     Boot boot = boot_of("http", {{.name = "hello", .kernel = "hello"}}, {own_guest("hello")});
     boot.on = {tools::MachineKind::QemuAmd};
     boot.options.http_server = "busybox sh http_server.sh disk.img";
-    boot.options.keeps_variables = true;
+    boot.options.keeps_variables = true; // boot_option.hpp's
     boot.cases = {{"it starts from the image as from a stick",
                    {lines_in_order({"URI: http://10\\.0\\.2\\.100/disk\\.img", "^bulkhead: hypervisor ",
                                     is_off("hello", "powered off")}),
