@@ -62,10 +62,7 @@ BULKHEAD_INIT void wait_for_go(Cpu& cpu) {
                 arch::pause();
         announce_start();
         open_guest_ports();
-        if (cpu.index == machine.service_cpu)
-            start_service();
         machine.go.store(true);
-        return;
     }
     while (!machine.go.load())
         arch::pause();
