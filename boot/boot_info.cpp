@@ -71,7 +71,8 @@ void Loader::lay_out(Arena& arena) {
         call[0] = Variables::call(last_.after_success());
         info_->success = Variables::variable_of(call[0]);
     }
-    info_->log = arena.copy(std::span(Console::log()));
+    const std::string_view said = Console::log();
+    info_->log = arena.copy(std::span(said.substr(said.size() - std::min(said.size(), BootInfo::log_size))));
     memory_map_ = arena.room<MemoryRange>(memory_.capacity());
     page_tables_ = arena.room<u64>(table_count * table_entries, page_size);
 }
@@ -158,6 +159,7 @@ Result<void> Loader::fill_boot_info() {
     info_->console_irq = static_cast<u16>(config.console_irq.value);
     const u64 baud = config.console_baud.value;
     info_->console_divisor = static_cast<u16>(baud == 0 ? 0 : 115200 / baud);
+    info_->keeps_log = config.log.value;
     info_->service_cpu = loaded_.plan.service_cpu;
     info_->debug_needless_intercept = config.debug_needless_intercept.value;
     info_->debug_faults = config.debug_faults.value;

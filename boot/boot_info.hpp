@@ -220,7 +220,8 @@ struct BootInfo {
     HostPhysical smbios; ///< entry point (3.x preferred), 0: none
     FramebufferInfo framebuffer;
     PhysicalArray<drivers::Screen> screen; ///< the console on it: one, or none
-    PhysicalArray<char> log;               ///< what the loader has said
+    PhysicalArray<char> log;               ///< the last that the loader has said, at most log_size
+    static constexpr std::size_t log_size = 16 * KiB;
     WallClock wall_clock;
     Clocks clocks;
     LoaderTimes times;
@@ -232,10 +233,10 @@ struct BootInfo {
     HostPhysical efi_set_variable; ///< likewise
     FirmwareVariable success;      ///< when each guest that starts by itself runs (boot/last_configuration.hpp)
 
-    u16 console_port = 0;    ///< 16550 I/O base of the hypervisor's console; 0: none
-    u16 console_irq = 0;     ///< its ISA interrupt
-    u16 console_divisor = 0; ///< 115200 by its rate in baud; 0: leave as firmware set it
-    u16 reserved2 = 0;
+    u16 console_port = 0;             ///< 16550 I/O base of the hypervisor's console; 0: none
+    u16 console_irq = 0;              ///< its ISA interrupt
+    u16 console_divisor = 0;          ///< 115200 by its rate in baud; 0: leave as firmware set it
+    u16 keeps_log = 1;                ///< 0: what was said is not kept
     u32 service_cpu = ~0u;            ///< index into cpus; ~0: the hypervisor chooses
     u32 debug_needless_intercept = 0; ///< for the test that proves that exit counters can fail
     u32 debug_faults = 0;             ///< for the tests of what a fault of the hypervisor's own costs

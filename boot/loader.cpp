@@ -129,7 +129,7 @@ Result<void> Loader::read_text() {
         return fail("there is no configuration, \\bulkhead\\bulkhead.toml, on the volume that this program came from");
     }
     if (*size > max_configuration_size)
-        return fail("the configuration is too long, bytes", *size);
+        return fail("the configuration is longer than 256 KiB, bytes", *size);
     if (*size == 0)
         return fail("the configuration is empty");
     const auto address = memory_.take(*size, page_size, anywhere);
@@ -244,6 +244,8 @@ void Loader::keep_listed_memory_free() {
 /// Where it was at the boot before: at an address that does not depend on anything, above what OVMF uses of memory
 /// before it looks for a boot entry. Who loses the records of a boot still has a machine that works.
 void Loader::take_journal() {
+    if (!loaded_.configuration.hypervisor.log.value)
+        return;
     constexpr u64 candidates[] = {64 * MiB, 128 * MiB, 256 * MiB, 512 * MiB, GiB};
     for (const u64 address : candidates) {
         if (memory_.is_kept_free({{address}, sizeof records_}) || !memory_.take_at({address}, sizeof records_))

@@ -28,6 +28,7 @@ struct HypervisorConfig {
     Located<u64> console_irq;                             ///< its ISA interrupt; 0: none, nothing can be typed
     Located<u64> console_baud{.value = 115200, .at = {}}; ///< 0: leave it as the firmware set it
     Located<bool> screen{.value = true, .at = {}};
+    Located<bool> log{.value = true, .at = {}};
     Located<u64> service_cpu; ///< CPU number, only where given()
     Located<bool> debug_needless_intercept;
     Located<bool> debug_faults;
@@ -35,7 +36,7 @@ struct HypervisorConfig {
     Located<u64> when_off; ///< a WhenOff
     Located<u64> on_panic; ///< an OnPanic
     Located<bool> allow_split_cores;
-    Located<bool> survey;  ///< the loader takes inventory, and starts nothing
+    Located<bool> survey; ///< the loader takes inventory, and starts nothing
 };
 
 /// `cpus`: how many, or which.

@@ -101,6 +101,12 @@ inline constexpr auto hypervisor_keys = std::to_array<Key<HypervisorConfig>>({
       .standard = "true",
       .help = "Whether the console is shown on the machine's screen too, where the firmware has set one up."},
      &HypervisorConfig::screen},
+    {{.name = "log",
+      .type = ValueType::Flag,
+      .standard = "true",
+      .help = "Whether the hypervisor's lines are kept: the last 16 KiB for the monitor's command `log`, and guests' "
+              "failures and faults for the boot after a warm reset."},
+     &HypervisorConfig::log},
     {{.name = "service-cpu",
       .type = ValueType::Number,
       .maximum = 1023,

@@ -2,7 +2,6 @@
 // Copyright the Bulkhead authors
 #include "core/console.hpp"
 
-#include <algorithm>
 #include <optional>
 
 #include "arch/x86_64/hardware.hpp"
@@ -26,7 +25,7 @@ constinit ConsoleOutput log_ring BULKHEAD_GUARDED_BY(log_lock);
 constinit ConsoleWriter log_writer BULKHEAD_GUARDED_BY(log_lock);
 
 /// The last lines, the oldest from log_written on.
-constinit std::array<char, 16384> log_memory BULKHEAD_GUARDED_BY(log_lock){};
+constinit std::array<char, BootInfo::log_size> log_memory BULKHEAD_GUARDED_BY(log_lock){};
 constinit u32 log_written BULKHEAD_GUARDED_BY(log_lock) = 0;
 
 constinit ConsoleMux mux; // the service CPU's alone
@@ -52,7 +51,8 @@ void write_now(std::string_view text) {
 }
 
 void remember(std::string_view text) BULKHEAD_REQUIRES(log_lock) {
-    text.remove_prefix(text.size() - std::min(text.size(), log_memory.size())); // the loader may have said more
+    if (machine.boot.keeps_log == 0)
+        return;
     copy_around(log_memory, log_written, text);
     log_written = static_cast<u32>((log_written + text.size()) % log_memory.size());
 }

@@ -77,6 +77,8 @@ void execute(const MonitorCommand& command, Guest* guest) {
     case MonitorCommand::Kind::Statistics:
         return print_statistics();
     case MonitorCommand::Kind::Log:
+        if (machine.boot.keeps_log == 0)
+            return Log() << "the configuration has 'log = false'", void();
         return console::repeat_log(writer, output);
     case MonitorCommand::Kind::Help:
         return help();

@@ -188,6 +188,17 @@ Boot journal() {
     return boot;
 }
 
+/// Nothing of what was said is kept.
+Boot without_log() {
+    Boot boot = boot_of("without-log", {{.name = "button", .kernel = "button"}}, {own_guest("button")});
+    boot.configuration = "[hypervisor]\nlog = false\n\n" + boot.configuration;
+    const std::string refusal = "^bulkhead: the configuration has 'log = false'$";
+    boot.typing = {{"^\\[button\\] press my button$", "\x1dmlog\r"}, {refusal, "shutdown button\r"}};
+    boot.cases = {{"the monitor says so",
+                   {line(refusal), never("^\\[monitor\\] .*hypervisor "), line(is_off("button", "powered off"))}}};
+    return boot;
+}
+
 /// A fault of the hypervisor's own costs the guest that it served, and nobody else; a guest cannot cause one by itself.
 Boot own_fault() {
     Boot boot = boot_of("own-fault", {guest_named("fault"), guest_named("neighbour", "seconds=5")},
@@ -346,6 +357,7 @@ std::vector<Boot> own_guest_boots() {
             unstartable(),
             formats(),
             journal(),
+            without_log(),
             also_on_bochs_amd(own_fault()),
             halt(),
             panic(),

@@ -409,6 +409,7 @@ on-panic = 'reboot'
 allow-split-cores = true
 survey = false
 screen = false
+log = false
 fallback = true
 [[guest]]
 name = 'a'
