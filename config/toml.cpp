@@ -54,9 +54,11 @@ std::span<const Entry> Parser::run() {
         refuse("this file is in UTF-16; save it as UTF-8");
         return {};
     }
-    if (cursor_.rest().size() > storage_.text.size()) {
-        diagnostics_.error({}, "the file has ", Size{cursor_.rest().size()}, "; a configuration has at most ",
-                           Size{storage_.text.size()});
+    if (const std::size_t size = cursor_.rest().size(); size > storage_.text.size()) {
+        while (size - cursor_.rest().size() < storage_.text.size())
+            cursor_.advance();
+        refuse("the file has ", Size{size}, "; a configuration has at most ", Size{storage_.text.size()},
+               ", and ends here");
         return {};
     }
     while (!cursor_.at_end() && !full_) {

@@ -2,6 +2,8 @@
 // Copyright the Bulkhead authors
 #include "config/validate.hpp"
 
+#include "config/placement.hpp"
+
 namespace bulkhead {
 namespace {
 
@@ -97,6 +99,18 @@ void check_console_irq(const Configuration& configuration, std::size_t index, Di
     }
 }
 
+/// More than any machine has that the hypervisor runs on.
+void check_cpu_count(std::span<const GuestConfig> guests, Diagnostics& diagnostics) {
+    u64 count = 0;
+    for (const GuestConfig& guest : guests) {
+        count += guest.cpus.count;
+        if (count > max_cpus)
+            return diagnostics.error(guest.cpus.at.line != 0 ? guest.cpus.at : guest.name.at,
+                                     "with this one the guests have ", count, " CPUs; at most ", max_cpus,
+                                     " can be used");
+    }
+}
+
 /// What no machine can give.
 void check_shares(const Configuration& configuration, Diagnostics& diagnostics) {
     u64 percent = 0;
@@ -124,6 +138,7 @@ void validate(const Configuration& configuration, Diagnostics& diagnostics) {
         check_console_irq(configuration, i, diagnostics);
     }
     validate_claims(configuration, diagnostics);
+    check_cpu_count(guests, diagnostics);
     check_shares(configuration, diagnostics);
     if (guests.empty() && diagnostics.empty() && !configuration.hypervisor.survey.value)
         diagnostics.error({1, 1}, "there is no guest: write [[guest]], and below it at least name, memory and kernel");

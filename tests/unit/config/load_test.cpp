@@ -189,7 +189,9 @@ TEST_CASE("Configuration: errors of the file as a whole") {
     CHECK(Loaded("[guest]\nname = 'a'\nmemory = '64 MiB'\nkernel = 'vmlinuz'").faults() ==
           "f:1:2: error: there can be several guests: write [[guest]]\n");
     CHECK(Loaded(std::string(256 * KiB + 1, ' ')).faults() ==
-          "f: error: the file has 262145 bytes; a configuration has at most 256 KiB\n");
+          "f:1:262145: error: the file has 262145 bytes; a configuration has at most 256 KiB, and ends here\n");
+    CHECK(Loaded(std::string(256 * KiB, '\n') + "\xff").faults() ==
+          "f:262145:1: error: the file has 262145 bytes; a configuration has at most 256 KiB, and ends here\n");
 }
 
 TEST_CASE("Configuration: at most 64 guests") {
@@ -199,6 +201,18 @@ TEST_CASE("Configuration: at most 64 guests") {
     CHECK(Loaded(text).right);
     CHECK(Loaded(text + "[[guest]]\nkernal = 1").faults() ==
           "f:257:3: error: this is one guest too many: a configuration has at most 64\n");
+}
+
+TEST_CASE("Configuration: at most 1024 CPUs in all") {
+    const auto guest = [](const std::string& name, int cpus) {
+        return "[[guest]]\nname = '" + name +
+               "'\nmemory = '64 MiB'\nkernel = 'vmlinuz'\ncpus = " + std::to_string(cpus) + "\n";
+    };
+    CHECK(Loaded(guest("a", 512) + guest("b", 512)).right);
+    CHECK(Loaded(guest("a", 512) + guest("b", 513)).faults() ==
+          "f:10:8: error: with this one the guests have 1025 CPUs; at most 1024 can be used\n");
+    CHECK(Loaded(guest("a", 1024) + "[[guest]]\nname = 'b'\nmemory = '64 MiB'\nkernel = 'vmlinuz'\n").faults() ==
+          "f:7:8: error: with this one the guests have 1025 CPUs; at most 1024 can be used\n");
 }
 
 TEST_CASE("Configuration: sizes of memory") {

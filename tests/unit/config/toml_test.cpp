@@ -138,7 +138,8 @@ TEST_CASE("TOML: what is too much for the storage is an error") {
     Faults faults;
     std::vector<char> small(4);
     CHECK(toml::parse("a = 12", {{}, {}, small}, faults.diagnostics).empty());
-    CHECK(faults.printed() == "f: error: the file has 6 bytes; a configuration has at most 4 bytes\n");
+    CHECK(faults.printed() ==
+          "f:1:5: error: the file has 6 bytes; a configuration has at most 4 bytes, and ends here\n");
 }
 
 TEST_CASE("Diagnostics: errors beyond the storage are counted") {
