@@ -58,7 +58,12 @@ private:
                  "\" stroke=\"#444444\"><title>" + escaped(title) + "</title></rect>\n";
     }
 
-    [[nodiscard]] static std::string_view colour_of(std::size_t guest) { return colours[guest % colours.size()]; }
+    /// Behind those seven: hues that follow each other at the golden angle never come close to each other soon.
+    [[nodiscard]] static std::string colour_of(std::size_t guest) {
+        if (guest < colours.size())
+            return std::string(colours[guest]);
+        return "hsl(" + std::to_string(guest * 137 % 360) + "," + std::to_string(40 + guest % 3 * 20) + "%,70%)";
+    }
     [[nodiscard]] std::size_t owner_of(u32 cpu) const {
         std::size_t guest = 0;
         while (guest < plan_.guests.size() &&

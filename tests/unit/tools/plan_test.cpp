@@ -4,6 +4,7 @@
 // Who would get what, as a picture; the plan itself is config/'s, whose tests are there.
 #include "tools/plan.hpp"
 
+#include <set>
 #include <sstream>
 
 #include <catch2/catch_test_macros.hpp>
@@ -61,15 +62,18 @@ TEST_CASE("Plan: a picture has every CPU and every piece of memory, in the colou
     CHECK(count(svg, "fill=\"#e69f00\"") == 1 + 1 + 2);
 }
 
-TEST_CASE("Plan: cores that have no room in a line go on in the next, and colours come again") {
+TEST_CASE("Plan: cores that have no room in a line go on in the next, and each guest has a colour of its own") {
     PlannedMachine plan;
     for (u32 i = 0; i < 64; ++i)
         plan.cpus.push_back({.apic_id = i, .acpi_uid = i, .core = i, .package = 0});
-    for (u32 i = 0; i < 8; ++i)
+    for (u32 i = 0; i < 64; ++i)
         plan.guests.push_back({.name = "guest" + std::to_string(i), .cpus = {i}, .memory = {}, .console = "none"});
     const std::string svg = picture_of(plan);
     CHECK(count(svg, "<title>CPU ") == 64);
-    CHECK(count(svg, "fill=\"#56b4e9\"") == 4); // the first's and the eighth's
+    std::set<std::string> colours;
+    for (std::size_t at = 0; (at = svg.find("fill=\"", at)) != std::string::npos; ++at)
+        colours.insert(svg.substr(at, svg.find('"', at + 6) - at));
+    CHECK(colours.size() == 64 + 2); // the background's, and that of what is free
 }
 
 } // namespace
