@@ -141,6 +141,22 @@ void raise_loopback() {
     close(handle);
 }
 
+/// A container's engine makes it, and so images have none, or an empty one.
+void name_addresses(const Run& run) {
+    constexpr const char* file = "/etc/hosts";
+    struct stat hosts {};
+    if (stat(file, &hosts) == 0 && hosts.st_size != 0)
+        return;
+    mkdir("/etc", 0755);
+    FILE* const out = std::fopen(file, "we");
+    if (out == nullptr)
+        return complain(file);
+    std::fputs("127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n", out);
+    if (!run.name.empty())
+        std::fprintf(out, "127.0.1.1 %s\n", run.name.c_str());
+    std::fclose(out);
+}
+
 [[noreturn]] void run_program(const Run& run) {
     constexpr int not_found = 127;
     make_folder(run.folder); // an image may name one that it lacks
@@ -187,6 +203,7 @@ int main() {
     raise_loopback();
     const Run run = read_run(read_file("/.bulkhead/run"));
     link_streams(run);
+    name_addresses(run);
     if (!run.name.empty() && sethostname(run.name.data(), run.name.size()) != 0)
         complain("the host's name");
     if (run.arguments.empty()) {

@@ -106,7 +106,9 @@ Boot container() {
     boot.cases = {
         {"its program finds what the image says, and the guest ends with it",
          {lines_in_order({"^\\[box\\] container: good day from /srv, user 1000 group 1001$",
-                          "^\\[box\\] container: /etc: passwd /opt/full: three$", "^\\[box\\] container: home /srv$",
+                          "^\\[box\\] container: /etc: hosts passwd /opt/full: three$",
+                          "^\\[box\\] container: home /srv$", "^\\[box\\] 127\\.0\\.0\\.1 localhost$",
+                          "^\\[box\\] 127\\.0\\.1\\.1 container$",
                           "^\\[box\\] bulkhead-init: /bin/sh ended with status 3$", is_off("box", "powered off")})}}};
     return boot;
 }
