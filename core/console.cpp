@@ -50,6 +50,14 @@ void write_now(std::string_view text) {
     }
 }
 
+void write_line(std::string_view before, std::string_view line) {
+    take_wire();
+    write_now(before);
+    write_now(line);
+    write_now("\r\n");
+    release_wire();
+}
+
 void remember(std::string_view text) BULKHEAD_REQUIRES(log_lock) {
     if (machine.boot.keeps_log == 0)
         return;
@@ -198,13 +206,8 @@ void print(std::string_view line) {
         const LockGuard lock(log_lock, lock_owner());
         remember(line);
         remember("\n");
-        if (!serving.load()) {
-            write_now(ConsoleMux::own_name);
-            write_now(": ");
-            write_now(line);
-            write_now("\r\n");
-            return;
-        }
+        if (!serving.load())
+            return write_line("bulkhead: ", line);
         log_writer.put(log_ring, line);
         log_writer.put(log_ring, "\n");
     }
@@ -255,11 +258,7 @@ bool holds_lock() { return log_lock.is_held_by(lock_owner()); }
 
 void emergency(std::string_view line) {
     journal.add(line);
-    take_wire();
-    write_now("\r\nbulkhead: ");
-    write_now(line);
-    write_now("\r\n");
-    release_wire();
+    write_line("\r\nbulkhead: ", line);
 }
 
 } // namespace bulkhead::console

@@ -62,12 +62,13 @@ BULKHEAD_INIT void wait_for_go(Cpu& cpu) {
                 arch::pause();
         announce_start();
         open_guest_ports();
-        machine.go.store(true);
+    } else {
+        while (!machine.go.load())
+            arch::pause();
     }
-    while (!machine.go.load())
-        arch::pause();
     if (cpu.index == machine.service_cpu)
         start_service();
+    machine.go.store(true); // CPU 0 does it, and the others leave it so
 }
 
 bool on_private_stack(u64 stack) { return stack >= layout::per_cpu && stack < layout::per_cpu_end; }
