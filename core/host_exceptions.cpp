@@ -22,7 +22,8 @@ constexpr u64 nmi_vector = 2;
 
 void describe(Text& line, const ExceptionFrame& frame) {
     line << exception_name(frame.vector) << " (" << Hex{frame.error_code} << ") at " << Hex{frame.rip, 16} << ", cr2 "
-         << Hex{arch::read_cr2(), 16} << ", rsp " << Hex{frame.rsp, 16};
+         << Hex{arch::read_cr2(), 16} << ", rsp " << Hex{frame.rsp, 16} << ", APIC ID "
+         << arch::cpuid(1).ebx / 0x1000000;
 }
 
 void print_registers(const ExceptionFrame& frame) {
