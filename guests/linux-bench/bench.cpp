@@ -122,7 +122,7 @@ void be_watched() {
 
 int main(int count, char** arguments) {
     report("start", nanoseconds(CLOCK_BOOTTIME));
-    if (count > 1 && std::strcmp(arguments[1], "windows") == 0) {
+    if (std::strcmp(arguments[count - 1], "windows") == 0) { // behind what Linux did not know
         be_watched();
     } else {
         sleep(1); // the kernel's own work of its first second
