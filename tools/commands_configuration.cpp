@@ -34,12 +34,19 @@ int show_plan(const CheckArguments& arguments, const CheckedConfiguration& confi
         std::cout << arguments.inventory << ": error: this machine cannot run Bulkhead: " << reason << '\n';
     for (const std::string& doubt : machine.doubts)
         std::cout << "note: whether this machine can run Bulkhead is not known: " << doubt << '\n';
+    if (!plan.errors.empty() && !known) {
+        std::cout << arguments.configuration
+                  << ": no plan: it does not fit a machine that was made up for it; name a real one by --inventory"
+                  << std::endl;
+        if (!arguments.svg.empty())
+            throw Failure("there is no plan to draw into '" + arguments.svg + "'");
+        return 0;
+    }
     for (const std::string& error : plan.errors)
         std::cout << error << '\n';
     if (!plan.errors.empty()) {
-        std::cout << arguments.configuration << ": " << (known ? "not on this machine" : "on no machine of this size")
-                  << std::endl;
-        return known ? 1 : 0;
+        std::cout << arguments.configuration << ": not on this machine" << std::endl;
+        return 1;
     }
     std::cout << '\n';
     write_plan_text(std::cout, plan);
@@ -53,13 +60,19 @@ int show_plan(const CheckArguments& arguments, const CheckedConfiguration& confi
     return machine.reasons_against.empty() ? 0 : 1;
 }
 
+void refuse_to_replace(const std::string& input, const std::string& picture) {
+    std::error_code none;
+    if (!picture.empty() && std::filesystem::equivalent(picture, input, none))
+        throw Failure("the picture would replace '" + input + "': give it another name", 2);
+}
+
 int check(const CheckArguments& arguments) {
     const std::string& file = arguments.configuration;
-    std::error_code none;
     for (const std::string& input : {file, arguments.inventory})
-        if (!arguments.svg.empty() && std::filesystem::equivalent(arguments.svg, input, none))
-            throw Failure("the picture would replace '" + input + "': give it another name", 2);
+        refuse_to_replace(input, arguments.svg);
     const CheckedConfiguration configuration = read_configuration(file);
+    for (const ImageFile& input : configuration.files)
+        refuse_to_replace(input.source.string(), arguments.svg);
     for (const std::string& error : configuration.errors)
         std::cout << error << '\n';
     if (!configuration.errors.empty()) {
@@ -74,7 +87,9 @@ int check(const CheckArguments& arguments) {
     std::cout << file << ": no errors, guests";
     for (const std::string& guest : configuration.guests)
         std::cout << ' ' << guest;
-    std::cout << std::endl;
+    std::cout << (configuration.takes_inventory ? "; with 'survey = true' none starts: the machine takes inventory"
+                                                : "")
+              << std::endl;
     return show_plan(arguments, configuration);
 }
 

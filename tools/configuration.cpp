@@ -190,6 +190,7 @@ CheckedConfiguration read_configuration(const std::filesystem::path& path) {
     const HypervisorConfig& hypervisor = loaded.configuration.hypervisor;
     result.reboots = hypervisor.when_off.value == static_cast<u64>(WhenOff::Reboot) ||
                      hypervisor.on_panic.value == static_cast<u64>(OnPanic::Reboot);
+    result.takes_inventory = hypervisor.survey.value;
     unsigned counted = 0;
     // CPU numbers begin at 0, and those of the lists and of service-cpu must be there.
     const Located<u64>& service = loaded.configuration.hypervisor.service_cpu;

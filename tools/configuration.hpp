@@ -24,6 +24,7 @@ struct CheckedConfiguration {
     unsigned cpus = 0;               ///< how many the machine must have
     u64 memory = 0;                  ///< bytes of all guests
     bool reboots = false;            ///< it may want the machine to reset
+    bool takes_inventory = false;    ///< and starts no guest
     std::vector<GuestPort> ports{};  ///< of the guests that have one of their own
 };
 

@@ -203,6 +203,9 @@ void write_image(const std::filesystem::path& image, const ImageContents& conten
     std::filesystem::rename(partial.path(), image);
 }
 
+constexpr auto readable_by_all = std::filesystem::perms::owner_read | std::filesystem::perms::owner_write |
+                                 std::filesystem::perms::group_read | std::filesystem::perms::others_read;
+
 void write_tree(const std::filesystem::path& folder, const ImageContents& contents) {
     const std::vector<ImageFile> files = files_of_volume(contents);
     if (std::filesystem::exists(folder) &&
@@ -214,6 +217,7 @@ void write_tree(const std::filesystem::path& folder, const ImageContents& conten
         const std::filesystem::path target = partial.path() / file.name;
         std::filesystem::create_directories(target.parent_path());
         std::filesystem::copy_file(file.source, target);
+        std::filesystem::permissions(target, readable_by_all); // a server of it may be anybody
         signals.check();
     }
     partial.rename(folder);

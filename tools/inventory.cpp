@@ -51,9 +51,11 @@ private:
     static constexpr u64 max32 = std::numeric_limits<u32>::max();
 
     ::toml::table parse() const {
+        if (std::filesystem::exists(path_) && !std::filesystem::is_regular_file(path_))
+            throw Failure("cannot read '" + path_.string() + "': it is not a regular file"); // a FIFO may last for ever
         std::ifstream stream(path_, std::ios::binary);
-        if (!stream || std::filesystem::is_directory(path_))
-            throw Failure("cannot read '" + path_.string() + "': " + std::strerror(stream ? EISDIR : errno));
+        if (!stream)
+            throw Failure("cannot read '" + path_.string() + "': " + std::strerror(errno));
         const std::string text((std::istreambuf_iterator<char>(stream)), {});
         try {
             return ::toml::parse(text);

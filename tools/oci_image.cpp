@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "tools/failure.hpp"
 #include "tools/file_digest.hpp"
@@ -78,10 +79,23 @@ bool is_for_this_machine(const Json& descriptor) {
            (text_in(*platform, "os") == "linux" && text_in(*platform, "architecture") == "amd64");
 }
 
-bool has_tag(const Json& descriptor, std::string_view tag) {
+std::string tag_of(const Json& descriptor) {
     const auto annotations = descriptor.find("annotations");
-    return tag.empty() || (annotations != descriptor.end() && annotations->is_object() &&
-                           text_in(*annotations, tag_annotation) == tag);
+    return annotations != descriptor.end() && annotations->is_object() ? text_in(*annotations, tag_annotation) : "";
+}
+
+bool has_tag(const Json& descriptor, std::string_view tag) { return tag.empty() || tag_of(descriptor) == tag; }
+
+/// Of those that are left the ones for every amd64, if there are such, and the same image once.
+void keep_plainest(std::vector<Json>& candidates) {
+    const auto is_plain = [](const Json& item) {
+        const auto platform = item.find("platform");
+        return platform == item.end() || !platform->is_object() || text_in(*platform, "variant").empty();
+    };
+    if (std::ranges::any_of(candidates, is_plain))
+        std::erase_if(candidates, [&](const Json& item) { return !is_plain(item); });
+    std::set<std::string> known;
+    std::erase_if(candidates, [&](const Json& item) { return !known.insert(text_in(item, "digest")).second; });
 }
 
 /// Indexes may name indexes.
@@ -91,9 +105,15 @@ Json find_manifest(const std::filesystem::path& layout, const Json& index, std::
     if (candidates.empty())
         throw Failure("'" + layout.string() + "' has no image for linux/amd64" +
                       (tag.empty() ? std::string() : " with the tag '" + std::string(tag) + "'"));
-    if (candidates.size() > 1)
+    keep_plainest(candidates);
+    if (candidates.size() > 1) {
+        std::string tags;
+        for (const Json& each : candidates)
+            if (const std::string name = tag_of(each); !name.empty())
+                tags += (tags.empty() ? ": " : ", ") + name;
         throw Failure("'" + layout.string() + "' has " + std::to_string(candidates.size()) +
-                      " images for linux/amd64: say which one by --tag");
+                      " images for linux/amd64: say which one by --tag" + tags);
+    }
     Json found = read_json(blob_of(layout, candidates.front()));
     if (!found.contains("manifests"))
         return found;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the Bulkhead authors
+#include <algorithm>
 #include <archive.h>
 #include <archive_entry.h>
 #include <array>
@@ -32,7 +33,8 @@ void take_room(std::uint64_t& room, std::uint64_t bytes, const std::string& what
     room -= bytes;
 }
 
-std::string contents_of(archive* reader, const std::string& what, std::uint64_t& room) {
+/// `size_of_file`: with the holes of a sparse file, also those behind its last byte that is not one.
+std::string contents_of(archive* reader, std::int64_t size_of_file, const std::string& what, std::uint64_t& room) {
     std::string contents;
     std::array<char, 65536> piece{};
     la_ssize_t size = 0;
@@ -42,6 +44,11 @@ std::string contents_of(archive* reader, const std::string& what, std::uint64_t&
     }
     if (size < 0)
         throw Failure("cannot read " + what + ": " + text_of(archive_error_string(reader)));
+    if (const auto whole = static_cast<std::uint64_t>(std::max<std::int64_t>(size_of_file, 0));
+        whole > contents.size()) {
+        take_room(room, whole - contents.size(), what);
+        contents.resize(whole, '\0');
+    }
     return contents;
 }
 
@@ -52,10 +59,11 @@ bool take_whiteout(RootTree& root, const std::string& name) {
     const std::string last = slash == std::string::npos ? name : name.substr(slash + 1);
     if (last == opaque_whiteout)
         root.hide(folder, true);
-    else if (last.starts_with(whiteout_prefix) && last.size() > whiteout_prefix.size())
-        root.hide(folder + '/' + last.substr(whiteout_prefix.size()), false);
-    else
+    else if (const std::string hidden = last.substr(std::min(whiteout_prefix.size(), last.size()));
+             !last.starts_with(whiteout_prefix) || hidden.empty())
         return false;
+    else if (hidden != ".") // which is the folder itself
+        root.hide(folder + '/' + hidden, false);
     return true;
 }
 
@@ -77,7 +85,8 @@ void take_entry(RootTree& root, archive* reader, archive_entry* entry, const std
                     .gid = static_cast<std::uint32_t>(archive_entry_gid(entry)),
                     .device_major = static_cast<std::uint32_t>(archive_entry_rdevmajor(entry)),
                     .device_minor = static_cast<std::uint32_t>(archive_entry_rdevminor(entry)),
-                    .contents = is_link ? text_of(archive_entry_symlink(entry)) : contents_of(reader, what, room)});
+                    .contents = is_link ? text_of(archive_entry_symlink(entry))
+                                        : contents_of(reader, archive_entry_size(entry), what, room)});
 }
 
 } // namespace

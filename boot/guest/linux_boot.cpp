@@ -69,6 +69,8 @@ GuestRange clip(GuestRange range, u64 from, u64 to) {
     return {{start}, end > start ? end - start : 0};
 }
 
+/// Never below pref_address: a kernel that is loaded there unpacks itself there all the same, and needs init_size from
+/// there on (boot.rst, "The kernel runtime start address").
 std::optional<GuestPhysical> place_kernel(const LinuxImage& image, const GuestRam& ram) {
     for (const GuestRange& range : ram) {
         const GuestRange free = clip(range, 1 * MiB, platform::low_ram_limit);
@@ -79,7 +81,9 @@ std::optional<GuestPhysical> place_kernel(const LinuxImage& image, const GuestRa
     if (!image.relocatable)
         return std::nullopt;
     for (const GuestRange& range : ram) {
-        const GuestRange free = clip(range, 1 * MiB, platform::low_ram_limit);
+        const GuestRange free = clip(range, std::max(1 * MiB, image.pref_address), platform::low_ram_limit);
+        if (free.size < image.init_size)
+            continue;
         const GuestPhysical start = free.start.align_up(image.kernel_alignment);
         if (start < free.end() && free.end() - start >= image.init_size)
             return start;

@@ -101,6 +101,17 @@ void mount_all() {
     }
 }
 
+/// The kernel opened the image's own /dev/console, which is hidden now: nobody could find the terminal's name.
+void reopen_console() {
+    const int console = open("/dev/console", O_RDWR | O_NOCTTY);
+    if (console < 0)
+        return complain("/dev/console");
+    for (int stream = 0; stream <= 2; ++stream)
+        dup2(console, stream);
+    if (console > 2)
+        close(console);
+}
+
 /// What OCI's runtime specification has in /dev beside devices. The program's user may open the console by them, too.
 void link_streams(const Run& run) {
     constexpr const char* links[][2] = {{"/proc/self/fd", "/dev/fd"},
@@ -200,6 +211,7 @@ int main() {
     setvbuf(stdout, nullptr, _IOLBF, BUFSIZ);
     look_for_room();
     mount_all();
+    reopen_console();
     raise_loopback();
     const Run run = read_run(read_file("/.bulkhead/run"));
     link_streams(run);

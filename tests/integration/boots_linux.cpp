@@ -109,6 +109,7 @@ Boot container() {
                           "^\\[box\\] container: /etc: hosts passwd /opt/full: three$",
                           "^\\[box\\] container: home /srv$", "^\\[box\\] 127\\.0\\.0\\.1 localhost$",
                           "^\\[box\\] 127\\.0\\.1\\.1 container$",
+                          "^\\[box\\] container: on /dev/console, 5000 bytes$",
                           "^\\[box\\] bulkhead-init: /bin/sh ended with status 3$", is_off("box", "powered off")})}}};
     return boot;
 }

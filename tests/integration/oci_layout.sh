@@ -12,11 +12,12 @@ mkdir -p "$layout/blobs/sha256" "$work"/lower/{bin,dev,etc,opt/full,srv} "$work"
 
 cp "$busybox" "$work/lower/bin/busybox"
 ln "$work/lower/bin/busybox" "$work/lower/bin/sh"
-for command in id ls cat; do ln -s busybox "$work/lower/bin/$command"; done
+for command in id ls cat tty wc; do ln -s busybox "$work/lower/bin/$command"; done
 printf 'root:x:0:0::/:/bin/sh\napp:x:1000:1001::/srv:/bin/sh\n' >"$work/lower/etc/passwd"
 touch "$work/lower/dev/console" "$work/lower/etc/hidden" "$work/lower/opt/full/one" "$work/lower/opt/full/two"
 touch "$work/upper/etc/.wh.hidden" "$work/upper/opt/full/.wh..wh..opq" "$work/upper/opt/full/three"
-pack() { tar --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner -C "$1" -c .; }
+truncate -s 5000 "$work/upper/opt/full/three"
+pack() { tar --sparse --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner -C "$1" -c .; }
 pack "$work/lower" >"$work/lower.tar"
 pack "$work/upper" | gzip -n >"$work/upper.tar.gz"
 
@@ -29,7 +30,7 @@ blob() { # FILE: puts it into the layout and prints its descriptor
 cat >"$work/config.json" <<'JSON'
 {"architecture": "amd64", "os": "linux", "config": {
   "Entrypoint": ["/bin/sh", "-c"],
-  "Cmd": ["echo container: $GREETING from $(pwd), user $(id -u) group $(id -g); echo container: $(ls /etc /opt/full); echo container: home $HOME >/dev/stdout; cat /etc/hosts; exit 3"],
+  "Cmd": ["echo container: $GREETING from $(pwd), user $(id -u) group $(id -g); echo container: $(ls /etc /opt/full); echo container: home $HOME >/dev/stdout; cat /etc/hosts; echo container: on $(tty), $(wc -c </opt/full/three) bytes; exit 3"],
   "Env": ["PATH=/bin", "GREETING=good day"], "WorkingDir": "/srv", "User": "app"}}
 JSON
 printf '{"schemaVersion":2,"config":%s,"layers":[%s,%s]}' "$(blob "$work/config.json")" "$(blob "$work/lower.tar")" \

@@ -85,6 +85,10 @@ TEST_CASE("RootTree: a whiteout hides what layers before it brought, and only th
     CHECK(layers.at("opt/y/z") == "nothing");
     CHECK(layers.at("opt/y/w") == "2"); // of the whiteout's own layer, whatever the order
     CHECK(layers.at("opt/v") == "2");
+    layers.add({{"opt/.hidden", "3"}, {"opt/.wh..", ""}}); // that is the folder itself, which no whiteout names
+    CHECK(layers.at("opt/v") == "2");
+    layers.add({{"opt/.wh..hidden", ""}});
+    CHECK(layers.at("opt/.hidden") == "nothing");
     layers.add({{".wh.opt", ""}, {".wh.none", ""}});
     CHECK(layers.at("opt") == "nothing");
     CHECK(layers.at("opt/v") == "nothing");

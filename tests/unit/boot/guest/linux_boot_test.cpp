@@ -105,10 +105,13 @@ TEST_CASE("Linux boot: each thing that is wrong with a kernel has its name") {
     CHECK(why(parse_linux_image({})) == "not a bzImage: the file is too short");
 }
 
-TEST_CASE("Linux boot: the kernel goes where it prefers to be, or to the lowest place that fits") {
+TEST_CASE("Linux boot: the kernel goes where it prefers to be, or to the lowest place above that fits") {
     const Bytes kernel = small_kernel();
     CHECK(plan_linux_boot(kernel, 0, "", memory_of(64))->kernel == GuestPhysical{0x100'0000});
-    CHECK(plan_linux_boot(kernel, 0, "", memory_of(8))->kernel == GuestPhysical{0x20'0000});
+    CHECK(plan_linux_boot(kernel, 0, "", memory_of(17))->kernel == GuestPhysical{0x100'0000});
+    const auto small = plan_linux_boot(kernel, 0, "", memory_of(16)); // it would unpack itself at 16 MiB from anywhere
+    CHECK(why(small) == "the guest's memory below 4 GiB has no room for its kernel: bytes needed");
+    CHECK(small.error().value == 0x10'0000);
     // The preferred address is in a hole, the first piece is too small.
     Bytes large = kernel;
     set(large, 0x260, 12 * MiB, 4);
