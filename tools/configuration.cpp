@@ -237,8 +237,14 @@ void write_image(const std::filesystem::path& image, const CheckedConfiguration&
 }
 
 MachineOptions fitting_machine(const CheckedConfiguration& configuration) {
-    constexpr u64 spare = 768; // MiB: firmware, hypervisor, and the files before they are copied
-    const u64 needed = (configuration.memory + MiB - 1) / MiB + spare;
+    constexpr u64 spare = 768; // MiB: firmware and hypervisor
+    u64 files = 0;             // before they are copied
+    for (const ImageFile& file : configuration.files) {
+        std::error_code none;
+        const auto size = std::filesystem::file_size(file.source, none);
+        files += none ? 0 : size;
+    }
+    const u64 needed = (configuration.memory + files + MiB - 1) / MiB + spare;
     MachineOptions options;
     options.cpus = configuration.cpus + 1;
     options.memory_mib = static_cast<unsigned>(std::max<u64>(needed, 2048));

@@ -25,13 +25,18 @@ std::string console_of(const GuestConfig& guest, const HypervisorConfig& hypervi
 }
 
 /// What the loader takes before it places the guests, from the end of the largest range: its size, not its place.
-void take_own_memory(std::vector<PhysicalRange>& free, const Configuration& configuration, u64 cpus) {
-    constexpr u64 image_and_files = 64 * MiB;
-    u64 all = 0;
+void take_own_memory(std::vector<PhysicalRange>& free, const Configuration& configuration, Files& files, u64 cpus) {
+    constexpr u64 image_and_tables = 64 * MiB;
+    u64 all = 0, of_files = 0;
     for (const PhysicalRange& range : free)
         all += range.size;
-    const u64 own =
-        pool_size(cpus, configuration.guests.size(), most_guest_memory(configuration, all), false) + image_and_files;
+    for (const GuestConfig& guest : configuration.guests)
+        for_each_file(guest, [&](const GuestFile& file) {
+            if (file.path.given())
+                of_files += align_up(files.size(file.path.value).value_or(0), page_size);
+        });
+    const u64 own = pool_size(cpus, configuration.guests.size(), most_guest_memory(configuration, all), false) +
+                    image_and_tables + of_files;
     const auto largest = std::ranges::max_element(free, {}, &PhysicalRange::size);
     if (largest != free.end())
         largest->size -= std::min(own, largest->size);
@@ -99,7 +104,7 @@ PlannedMachine plan_configuration(const std::filesystem::path& path, const Inven
     LoadedConfiguration loaded(*storage);
     FolderFiles files(path.parent_path());
     if (load_configuration(text, files, nullptr, loaded))
-        take_own_memory(plan.free_memory, loaded.configuration, plan.cpus.size());
+        take_own_memory(plan.free_memory, loaded.configuration, files, plan.cpus.size());
     const Machine view{.cpus = plan.cpus, .free_memory = plan.free_memory, .nodes = machine.nodes};
     (void)load_configuration(text, files, &view, loaded);
     plan.errors = errors_of(path, loaded.diagnostics);
