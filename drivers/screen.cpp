@@ -59,12 +59,12 @@ bool Screen::skip(char c) {
         escape_ = c == '\x1b' ? Escape::Begun : Escape::None;
         return false;
     }
-    if (escape_ == Escape::Begun)
-        escape_ = c == '[' ? Escape::Sequence : Escape::None;
-    else if (escape_ == Escape::Sequence) // ECMA-48 5.4: up to a final byte
-        escape_ = c >= '@' ? Escape::None : Escape::Sequence;
-    else
+    if (escape_ == Escape::None)
         return false;
+    if (escape_ == Escape::Begun && std::string_view("[]PX^_").contains(c))
+        escape_ = c == '[' ? Escape::Sequence : Escape::String;                        // ECMA-48 5.4, 5.6
+    else if (escape_ != Escape::String && c >= (escape_ == Escape::Begun ? '0' : '@')) // a final byte
+        escape_ = Escape::None;
     return true;
 }
 

@@ -42,7 +42,7 @@ public:
     void show_status(std::string_view text);
 
 private:
-    enum class Escape : u8 { None, Begun, Sequence };
+    enum class Escape : u8 { None, Begun, Sequence, String };
 
     bool skip(char c);
     void end_line();

@@ -132,12 +132,19 @@ TEST_CASE("Screen: escape sequences are left out, and take nothing of the next l
                   "7saved\n");
     monitor.write("open \x1b[1;2;3\nnext\n");
     monitor.write("end \x1b\nnext\n");
+    monitor.write("\x1b(Bset\x1b[m\x1b(B\n");
+    monitor.write("\x1b]0;title\aafter\x1bP1$r0m\x1b\\ that\n");
+    monitor.write("string \x1b]0;title\nnext\n");
     CHECK(monitor.line(0) == "bold");
     CHECK(monitor.line(1) == "saved");
     CHECK(monitor.line(2) == "open");
     CHECK(monitor.line(3) == "next");
     CHECK(monitor.line(4) == "end");
     CHECK(monitor.line(5) == "next");
+    CHECK(monitor.line(6) == "set");
+    CHECK(monitor.line(7) == "after that");
+    CHECK(monitor.line(8) == "string");
+    CHECK(monitor.line(9) == "next");
 }
 
 TEST_CASE("Screen: letters are larger where pixels are small") {
