@@ -2,6 +2,7 @@
 // Copyright the Bulkhead authors
 //
 // Sub-commands about configurations.
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
@@ -73,11 +74,15 @@ int check(const CheckArguments& arguments) {
     const CheckedConfiguration configuration = read_configuration(file);
     for (const ImageFile& input : configuration.files)
         refuse_to_replace(input.source.string(), arguments.svg);
-    for (const std::string& error : configuration.errors)
+    std::vector<std::string> errors = configuration.errors;
+    if (!errors.empty() && !arguments.inventory.empty()) // what the machine lacks, too
+        for (const std::string& error : plan_configuration(file, read_inventory(arguments.inventory)).errors)
+            if (std::ranges::find(errors, error) == errors.end())
+                errors.push_back(error);
+    for (const std::string& error : errors)
         std::cout << error << '\n';
-    if (!configuration.errors.empty()) {
-        std::cout << file << ": " << configuration.errors.size()
-                  << (configuration.errors.size() == 1 ? " error" : " errors") << std::endl;
+    if (!errors.empty()) {
+        std::cout << file << ": " << errors.size() << (errors.size() == 1 ? " error" : " errors") << std::endl;
         return 1;
     }
     if (configuration.guests.empty()) {

@@ -71,8 +71,9 @@ std::vector<MemoryChunk> layout_of(u64 memory) {
     return chunks;
 }
 
-/// What the hypervisor would find when it starts the guest.
-void check_kernel(const GuestConfig& guest, const std::filesystem::path& folder, Diagnostics& diagnostics) {
+} // namespace
+
+void check_kernel(const GuestConfig& guest, u64 memory, const std::filesystem::path& folder, Diagnostics& diagnostics) {
     FolderFiles files(folder);
     const auto size_of = [&](const Located<std::string_view>& file) {
         return file.given() ? files.size(file.value).value_or(0) : 0;
@@ -80,23 +81,25 @@ void check_kernel(const GuestConfig& guest, const std::filesystem::path& folder,
     const u64 kernel = size_of(guest.kernel);
     const u64 initrd = size_of(guest.initrd);
     if (kernel == 0)
-        return; // reported already; so is memory that is not given or is less than the files
+        return; // reported already; so is a size of memory that is not given or is less than the files
     std::vector<u64> modules;
     for (const ModuleConfig& module : guest.modules)
         modules.push_back(size_of(module.file));
     const u64 sum = std::accumulate(modules.begin(), modules.end(), kernel + initrd);
-    const bool fits = guest.memory.value != 0 && sum <= guest.memory.value;
+    const bool fits = memory != 0 && (sum <= memory || guest.memory.value == 0);
     const std::vector<u8> bytes = read_bytes(folder / with_slashes(guest.kernel.value));
     const Result<KernelPlan> plan = plan_kernel({.format = static_cast<KernelFormat>(guest.kernel_format.value),
                                                  .kernel = bytes,
                                                  .initrd_size = fits ? initrd : 0,
                                                  .module_sizes = fits ? modules : std::vector<u64>(modules.size()),
                                                  .cmdline = guest.cmdline.value,
-                                                 .memory = layout_of(fits ? guest.memory.value : guest_hole_start)});
+                                                 .memory = layout_of(fits ? memory : guest_hole_start)});
     if (!plan)
         diagnostics.error(guest.kernel.at, "the kernel ", Quoted{guest.kernel.value},
                           " cannot be started: ", plan.error().what, " (", Hex{plan.error().value}, ")");
 }
+
+namespace {
 
 /// What the loader would find when it has read the files.
 void check_digests(const GuestConfig& guest, const std::filesystem::path& folder, Diagnostics& diagnostics) {
@@ -203,7 +206,7 @@ CheckedConfiguration read_configuration(const std::filesystem::path& path) {
             result.ports.push_back({result.guests.back(), static_cast<unsigned>(guest.console_port.value),
                                     static_cast<unsigned>(guest.console_irq.value)});
         for_each_file(guest, [&](const GuestFile& file) { add_file(result, file.path, loaded.diagnostics); });
-        check_kernel(guest, path.parent_path(), loaded.diagnostics);
+        check_kernel(guest, guest.memory.value, path.parent_path(), loaded.diagnostics);
         check_digests(guest, path.parent_path(), loaded.diagnostics);
     }
     result.memory = memory_for(loaded.configuration);

@@ -44,6 +44,9 @@ private:
 /// As CheckedConfiguration has them.
 [[nodiscard]] std::vector<std::string> errors_of(const std::filesystem::path& path, const Diagnostics& diagnostics);
 
+/// What the hypervisor would find when it starts the guest, with so many bytes of memory; 0: how many is not known yet.
+void check_kernel(const GuestConfig& guest, u64 memory, const std::filesystem::path& folder, Diagnostics& diagnostics);
+
 /// Throws Failure if the file itself cannot be read.
 [[nodiscard]] CheckedConfiguration read_configuration(const std::filesystem::path& path);
 

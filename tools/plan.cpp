@@ -70,6 +70,13 @@ void look_for_ports(PlannedMachine& plan, const Configuration& configuration, co
                                  hex_text(guest.console_port.value) + ": it would share the hypervisor's");
 }
 
+u64 size_of(std::span<const MemoryChunk> chunks) {
+    u64 size = 0;
+    for (const MemoryChunk& chunk : chunks)
+        size += chunk.size;
+    return size;
+}
+
 std::string owner_of(const PlannedMachine& plan, u32 cpu) {
     for (const PlannedMachine::Guest& guest : plan.guests)
         if (std::ranges::find(guest.cpus, cpu) != guest.cpus.end())
@@ -107,6 +114,9 @@ PlannedMachine plan_configuration(const std::filesystem::path& path, const Inven
         take_own_memory(plan.free_memory, loaded.configuration, files, plan.cpus.size());
     const Machine view{.cpus = plan.cpus, .free_memory = plan.free_memory, .nodes = machine.nodes};
     (void)load_configuration(text, files, &view, loaded);
+    for (std::size_t i = 0; i < loaded.plan.guests.size(); ++i)
+        if (const GuestConfig& guest = loaded.configuration.guests[i]; guest.memory.value == 0) // a share, or the rest
+            check_kernel(guest, size_of(loaded.plan.guests[i].memory), path.parent_path(), loaded.diagnostics);
     plan.errors = errors_of(path, loaded.diagnostics);
     if (!plan.errors.empty())
         return plan;
