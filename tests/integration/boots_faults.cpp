@@ -93,6 +93,37 @@ Boot run_time_faults() {
     return boot;
 }
 
+/// VM entries on VT-x, which checks controls first, then what is of the guest (SDM 3C 27.2.1, 27.3.1).
+Boot refused_entries() {
+    Boot boot = boot_of("refused-entries", {}, {own_guest("exits"), own_guest("neighbour")});
+    boot.configuration = on_cpus("4", {.name = "neighbour", .kernel = "neighbour", .cmdline = "seconds=3"});
+    for (const std::string name : {"controls", "flags", "link"})
+        boot.configuration += on_cpus(std::to_string(boot.options.cpus++), {.name = name, .kernel = "exits"});
+    ++boot.options.cpus;
+    boot.options.debugger = first_breakpoint_of_damage();
+    boot.quiet = std::chrono::seconds(600);
+    boot.on = {tools::MachineKind::BochsIntel};
+    boot.looks = {
+        {.name = "damage", .after = "^\\[\\w+\\] one exit after the other", .instead = damage_running_guests_on_bochs}};
+    const auto refused = [](const std::string& guest, const std::string& code, const std::string& why) {
+        const std::string own = "^bulkhead: guest " + guest;
+        return Case{
+            "the CPU refuses to enter " + guest,
+            {lines_in_order({own +
+                                 " vCPU 0 stopped at RIP 0x[0-9a-f]{16}: the CPU refused the guest's state "
+                                 "\\(" +
+                                 code + "\\)",
+                             own + ": exit entry-failure, code " + code, own + ": rax ", is_off(guest, "failed")}),
+             line(own + " vCPU 0: VM entry: " + why)}};
+    };
+    boot.cases = {
+        refused("controls", "0x7", "VM-instruction error: VM entry with invalid control field"),
+        refused("flags", "0x80000021", "RFLAGS"),
+        refused("link", "0x80000021", "the VMCS link pointer"),
+        {"a neighbour goes on", {line("^\\[neighbour\\] PASS neighbour"), never("\\] FAIL|something shared")}}};
+    return boot;
+}
+
 /// CPUs that the tables list do not answer: only who needs them suffers.
 Boot absent_cpus() {
     Boot boot = boot_of("absent-cpus", {}, {own_guest("hello"), own_guest("neighbour")});
@@ -235,6 +266,7 @@ std::vector<Boot> fault_boots() {
             nmi_everywhere_on_bochs(),
             absent_cpus(),
             run_time_faults(),
+            refused_entries(),
             two_panics(),
             short_kernels(),
             cut_configuration(),

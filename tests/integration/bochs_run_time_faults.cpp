@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Bulkhead authors
+#include "arch/x86_64/layout.hpp"
+#include "integration/bochs_debugger.hpp"
+#include "integration/gdb.hpp"
+#include "integration/run_time_faults.hpp"
+#include "tools/failure.hpp"
+
+namespace bulkhead::integration {
+namespace {
+
+/// SDM 3D B: fields that do not take what is HOST_RSP's, an address at the end of the address space.
+struct Refused {
+    unsigned cpu;
+    u64 field;
+};
+constexpr Refused refused[] = {{1, 0x4012},  // VM-entry controls: before the guest's state is looked at
+                               {2, 0x6820},  // guest RFLAGS
+                               {3, 0x2800}}; // VMCS link pointer
+
+/// Bochs' number of a CPU: every second one is hidden (tools/bochs.cpp).
+unsigned number_of(unsigned cpu) { return 2 * cpu; }
+
+} // namespace
+
+std::string first_breakpoint_of_damage() {
+    return "lb " + std::to_string(address_in("guests/exits.elf", "exits_round")) + "\nc\n";
+}
+
+std::vector<std::string> damage_running_guests_on_bochs(const std::filesystem::path& folder) {
+    constexpr unsigned patience = 10'000;                                             // entries of others
+    const u64 naming = address_in(hypervisor_elf, "vmx_enter_guest", "\x0f\x79\xc4"); // VMWRITE HOST_RSP
+    std::vector<std::string> done;
+    BochsDebugger bochs(folder);
+    bochs.ask("d 1");
+    bochs.ask("lb " + std::to_string(naming));
+    for (const Refused& each : refused) {
+        for (unsigned i = 0;; ++i) {
+            if (i == patience)
+                throw tools::Failure("CPU " + std::to_string(each.cpu) + " enters no guest");
+            bochs.run();
+            if (bochs.rip(number_of(each.cpu)) == naming)
+                break;
+        }
+        bochs.ask("set $cpu = " + std::to_string(number_of(each.cpu)));
+        bochs.ask("set rax = " + std::to_string(each.field));
+        done.push_back("CPU " + std::to_string(each.cpu) + ": an entry that the CPU refuses");
+    }
+    bochs.ask("d 2");
+    return done;
+}
+
+} // namespace bulkhead::integration
