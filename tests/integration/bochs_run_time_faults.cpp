@@ -23,16 +23,12 @@ unsigned number_of(unsigned cpu) { return 2 * cpu; }
 
 } // namespace
 
-std::string first_breakpoint_of_damage() {
-    return "lb " + std::to_string(address_in("guests/exits.elf", "exits_round")) + "\nc\n";
-}
-
 std::vector<std::string> damage_running_guests_on_bochs(const std::filesystem::path& folder) {
     constexpr unsigned patience = 10'000;                                             // entries of others
     const u64 naming = address_in(hypervisor_elf, "vmx_enter_guest", "\x0f\x79\xc4"); // VMWRITE HOST_RSP
     std::vector<std::string> done;
     BochsDebugger bochs(folder);
-    bochs.ask("d 1");
+    bochs.ask("d 1"); // the first, at the guest's rounds
     bochs.ask("lb " + std::to_string(naming));
     for (const Refused& each : refused) {
         for (unsigned i = 0;; ++i) {

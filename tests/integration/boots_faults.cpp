@@ -100,7 +100,7 @@ Boot refused_entries() {
     for (const std::string name : {"controls", "flags", "link"})
         boot.configuration += on_cpus(std::to_string(boot.options.cpus++), {.name = name, .kernel = "exits"});
     ++boot.options.cpus;
-    boot.options.debugger = first_breakpoint_of_damage();
+    boot.options.debugger = first_breakpoint_of_walk();
     boot.quiet = std::chrono::seconds(600);
     boot.on = {tools::MachineKind::BochsIntel};
     boot.looks = {

@@ -13,9 +13,8 @@ namespace bulkhead::integration {
 /// what it did.
 [[nodiscard]] std::vector<std::string> damage_running_guests(const std::filesystem::path& folder);
 
-/// Likewise where Bochs runs, on CPUs 1 to 3: a VM entry that the CPU refuses, each for another reason.
+/// Likewise where Bochs runs, with first_breakpoint_of_walk(), on CPUs 1 to 3: a VM entry that the CPU refuses, each
+/// for another reason.
 [[nodiscard]] std::vector<std::string> damage_running_guests_on_bochs(const std::filesystem::path& folder);
-/// With these commands its debugger has to begin.
-[[nodiscard]] std::string first_breakpoint_of_damage();
 
 } // namespace bulkhead::integration
