@@ -30,8 +30,7 @@ TscLeaf tsc_leaf() {
 }
 
 /// Counts the APIC timer against the TSC, in Hz. Masked, so no interrupt comes.
-Result<u64> measure_apic_timer(HostPhysical registers, u64 tsc_khz) {
-    constexpr u64 milliseconds = 10;
+Result<u64> measure_apic_timer(HostPhysical registers, arch::CpuTsc& tsc, u64 tsc_khz) {
     constexpr u32 full = ~0u;
     constexpr u64 divide_by_1 = 0xb;
     constexpr u32 current_count = 0x839;
@@ -43,13 +42,9 @@ Result<u64> measure_apic_timer(HostPhysical registers, u64 tsc_khz) {
         return std::unexpected(enabled.error());
     timer.write(apic::DIVIDE_CONFIGURATION, divide_by_1);
     timer.write(apic::INITIAL_COUNT, full);
-    const u64 start = arch::read_tsc();
-    while (arch::read_tsc() - start < milliseconds * tsc_khz)
-        arch::pause();
-    const u64 counted = full - timer.read(current_count);
-    const u64 ticks = arch::read_tsc() - start;
+    const u64 hz = measure_countdown([&] { return timer.read(current_count); }, tsc, tsc_khz);
     timer.write(apic::INITIAL_COUNT, 0);
-    return counted * tsc_khz / ticks * 1000;
+    return hz;
 }
 
 } // namespace
@@ -62,7 +57,7 @@ Result<Clocks> measure_clocks(const MachineFacts& facts) {
     const Result<TscFrequency> frequency = calibrate_tsc(tsc_leaf(), facts.pm_timer, ports, tsc);
     if (!frequency)
         return std::unexpected(frequency.error());
-    const Result<u64> apic_timer_hz = measure_apic_timer(facts.acpi.local_apic, frequency->khz);
+    const Result<u64> apic_timer_hz = measure_apic_timer(facts.acpi.local_apic, tsc, frequency->khz);
     if (!apic_timer_hz)
         return std::unexpected(apic_timer_hz.error());
     Clocks clocks{.tsc_khz = frequency->khz, .apic_timer_hz = *apic_timer_hz};

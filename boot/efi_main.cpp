@@ -24,8 +24,8 @@ EFI_STATUS give_up(const Firmware& firmware, Loader& loader, const Error& error)
     line << (loader.wants_inventory() ? "no guests: " : "not started: ");
     const bool is_faulty = loader.configuration_is_faulty() && !loader.wants_inventory();
     if (is_faulty)
-        line << error.value << (error.value == 1 ? " error in " : " errors in ") << "\\bulkhead\\"
-             << loader.configuration_name();
+        line << error.value << (error.value == 1 ? " error in " : " errors in ")
+             << (loader.is_fallback() ? "" : "\\bulkhead\\") << loader.configuration_name();
     else
         line << error.what;
     if (!is_faulty && error.value != 0)

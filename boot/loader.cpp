@@ -196,6 +196,8 @@ Result<void> Loader::parse(std::string_view text) {
 Result<void> Loader::fall_back(std::string_view text, std::string_view reason) {
     firmware_.console.say(reason);
     firmware_.console.say("the last configuration that worked is used instead, as the firmware's variables have it");
+    configuration_file_ = "the last configuration that worked"; // in what is said of it from here on
+    is_fallback_ = true;
     // What is read next into the same buffer must not change it.
     const auto address = memory_.take(text.size(), page_size, anywhere);
     if (!address)

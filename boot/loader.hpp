@@ -48,6 +48,8 @@ public:
     /// True if another configuration than this one has worked: the next boot may use it.
     [[nodiscard]] bool can_fall_back() { return !last_.other_than(text_).empty(); }
     [[nodiscard]] std::string_view configuration_name() const { return configuration_file_; }
+    /// Whether that is no file, but what the firmware's variables had.
+    [[nodiscard]] bool is_fallback() const { return is_fallback_; }
 
     /// True if the error of load() is that the configuration has faults.
     [[nodiscard]] bool configuration_is_faulty() const { return !loaded_.diagnostics.empty(); }
@@ -111,6 +113,7 @@ private:
 
     bool wants_inventory_ = false;
     std::string_view configuration_file_; ///< its name
+    bool is_fallback_ = false;
     Result<void> readable_;               ///< read_text()'s
     std::string_view text_;               ///< of the configuration
     Variables variables_;

@@ -65,18 +65,19 @@ struct Pit {
     using Out2 = BitField<5>;
 };
 
-/// A value of the PM timer and the TSC's value at that time, as close as a few tries get.
+/// A clock's value and the TSC's at that time, as close as a few tries get: where an SMI, or the host of a virtual
+/// machine, comes between the two, another try is closer.
 struct Sample {
     u64 ticks = 0;
     u64 tsc = 0;
 };
 
-template <PortAccess Ports, TscAccess Tsc> Sample sample_pm_timer(acpi::PmTimer timer, Ports& ports, Tsc& tsc) {
+template <class Read, TscAccess Tsc> Sample sample(Read read, Tsc& tsc) {
     Sample best;
     u64 best_width = ~u64{0};
     for (unsigned i = 0; i < 4; ++i) {
         const u64 before = tsc.read();
-        const u64 ticks = ports.in32(timer.port);
+        const u64 ticks = read();
         const u64 width = tsc.read() - before;
         if (width < best_width) {
             best = {ticks, before + width / 2};
@@ -90,10 +91,11 @@ template <PortAccess Ports, TscAccess Tsc> Sample sample_pm_timer(acpi::PmTimer 
 template <PortAccess Ports, TscAccess Tsc>
 std::optional<TscMeasurement> measure_by_pm_timer(acpi::PmTimer timer, Ports& ports, Tsc& tsc) {
     const u64 mask = timer.has_32_bits ? 0xffff'ffff : 0xff'ffff;
-    const Sample start = sample_pm_timer(timer, ports, tsc);
+    const auto read = [&] { return ports.in32(timer.port); };
+    const Sample start = sample(read, tsc);
     for (unsigned i = 0; i < longest_wait; ++i)
-        if (((ports.in32(timer.port) - start.ticks) & mask) >= pm_timer_window) {
-            const Sample end = sample_pm_timer(timer, ports, tsc);
+        if (((read() - start.ticks) & mask) >= pm_timer_window) {
+            const Sample end = sample(read, tsc);
             return TscMeasurement{end.tsc - start.tsc, (end.ticks - start.ticks) & mask};
         }
     return std::nullopt;
@@ -148,6 +150,16 @@ template <PortAccess Ports, TscAccess Tsc>
     if (const auto khz = measure_twice(pit_hz, [&] { return measure_by_pit(ports, tsc); }))
         return TscFrequency{*khz, TscReference::Pit};
     return fail("TSC: CPUID does not state its frequency, and neither PM timer nor PIT gives two equal measurements");
+}
+
+/// What a timer counts in a second, in Hz, by 10 ms of the TSC. `read` gives its count, which goes down and must last.
+template <class Read, TscAccess Tsc> [[nodiscard]] u64 measure_countdown(Read read, Tsc& tsc, u64 tsc_khz) {
+    constexpr u64 milliseconds = 10;
+    const tsc_calibration::Sample start = tsc_calibration::sample(read, tsc);
+    while (tsc.read() - start.tsc < milliseconds * tsc_khz)
+        continue;
+    const tsc_calibration::Sample end = tsc_calibration::sample(read, tsc);
+    return (start.ticks - end.ticks) * tsc_khz / (end.tsc - start.tsc) * 1000;
 }
 
 } // namespace bulkhead::boot

@@ -70,6 +70,22 @@ TEST_CASE("A measurement that an SMI spoils is repeated") {
     CHECK(within(100, result->khz, clocks.tsc_hz));
 }
 
+TEST_CASE("A timer that counts down is measured to 100 ppm, whichever access an SMI or a host comes behind") {
+    for (unsigned spoiled = 1; spoiled <= 24; ++spoiled)
+        for (const bool is_late : {false, true}) { // in the samples at the beginning, and at the end
+            fakes::Clocks clocks;
+            clocks.pm_hz = 1e9;
+            clocks.pm_mask = 0xffff'ffff;
+            unsigned accesses = 0, reads = 0;
+            clocks.disturbance = [&] {
+                accesses += !is_late || reads > 4 ? 1 : 0;
+                return accesses == spoiled ? 3e-3 : 0.0;
+            };
+            const auto count = [&] { return ++reads, ~0u - clocks.in32(pm_timer.port); };
+            CHECK(within(100, measure_countdown(count, clocks, 2'500'000) / 1000, clocks.pm_hz));
+        }
+}
+
 TEST_CASE("Measurements that never agree end, and the next reference is tried") {
     fakes::Clocks clocks;
     unsigned reads = 0;
