@@ -73,10 +73,11 @@ struct Look {
     std::function<std::vector<std::string>(const std::filesystem::path& folder)> instead{};
 };
 
-/// A file whose contents on the disk are not all there.
+/// A file that is not on the disk, or not all of it. Runs before the last have it whole.
 struct Damage {
     std::string file;        ///< as in Boot::files
     std::uintmax_t size = 0; ///< it ends there; 0: its chain of clusters ends with the first
+    bool is_absent = false;
 };
 
 /// A guest in a configuration that configuration_of() writes.

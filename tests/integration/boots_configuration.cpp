@@ -145,6 +145,22 @@ Boot fallback() {
     return boot;
 }
 
+/// Nor does the one before work any more: what is said then is of that one, which is no file.
+Boot fallback_fails() {
+    Boot boot = boot_of("fallback-fails", {{.name = "good", .kernel = "hello"}}, {own_guest("hello")});
+    boot.on = {tools::MachineKind::QemuAmd};
+    boot.options.keeps_variables = true;
+    boot.earlier = {boot.configuration};
+    boot.configuration = "[[guest]]\nname = 1\n";
+    boot.damages = {{.file = "hello", .is_absent = true}};
+    boot.cases = {{"each error names the configuration that it is in",
+                   {lines_in_order({"^bulkhead\\.toml:2:8: error: ", "^bulkhead: this configuration has errors",
+                                    "^the last configuration that worked:\\d+:10: error: .*hello",
+                                    "^bulkhead: not started: 1 error in the last configuration that worked$"})}}};
+    boot.until = "press a key to return to the firmware";
+    return boot;
+}
+
 /// A server has the configurations of many machines; each takes its own.
 Boot network() {
     Boot boot = boot_of("network", {{.name = "hello", .kernel = "hello"}}, {own_guest("hello")});
@@ -217,7 +233,7 @@ Boot bad_variables() {
 } // namespace
 
 std::vector<Boot> configuration_boots() {
-    return {syntax(),    contents(), machine(), no_virtualization(), fallback(),
+    return {syntax(),    contents(), machine(), no_virtualization(), fallback(),     fallback_fails(),
             variables(), network(),  http(),    serial_number(),     bad_variables()};
 }
 

@@ -133,13 +133,16 @@ void prepare_disk(const Boot& boot, const std::string& configuration, tools::Mac
         std::ofstream(folder / name) << text;
         files.push_back({name, folder / name});
     }
-    for (const Damage& damage : boot.damages)
+    for (const Damage& damage : boot.damages) {
+        if (damage.is_absent)
+            std::erase_if(files, [&](const tools::ImageFile& file) { return file.name == damage.file; });
         for (tools::ImageFile& file : files)
             if (file.name == damage.file && damage.size != 0) {
                 std::filesystem::copy_file(file.source, folder / file.name);
                 std::filesystem::resize_file(folder / file.name, damage.size);
                 file.source = folder / file.name;
             }
+    }
     std::optional<std::filesystem::path> addition = tools::firmware_addition(machine);
     if (boot.lists_absent_cpus) {
         addition = tools::build_folder() / "acpi_tables.efi";
@@ -153,7 +156,7 @@ void prepare_disk(const Boot& boot, const std::string& configuration, tools::Mac
         .files = files};
     tools::write_image(folder / "disk.img", contents);
     for (const Damage& damage : boot.damages)
-        if (damage.size == 0)
+        if (damage.size == 0 && !damage.is_absent)
             cut_chain(folder / "disk.img", damage.file);
     if (!boot.options.network_root.empty())
         tools::write_tree(folder / boot.options.network_root, contents);
@@ -172,7 +175,8 @@ bool firmware_writes_disk(tools::MachineKind machine) {
 std::string name_of_run(std::size_t index) { return "run " + std::to_string(index + 1); }
 
 /// Boot::earlier.
-void run_earlier(const Boot& boot, tools::MachineKind machine, const std::filesystem::path& folder) {
+void run_earlier(Boot boot, tools::MachineKind machine, const std::filesystem::path& folder) {
+    boot.damages.clear();
     for (std::size_t i = 0; i < boot.earlier.size(); ++i) {
         prepare_disk(boot, boot.earlier[i], machine, folder);
         const tools::SessionEnd end = tools::run_session({.machine = machine,
