@@ -50,7 +50,7 @@ constexpr Case cases[] = {
      "f:1:5: error: expected a value, found '?'\n"},
     {"\n\xef\xbb\xbf"
      "a = 1"sv,
-     "f:2:1: error: expected the end of the line, found '\xef\xbb\xbf'\n"},
+     "f:2:1: error: expected the end of the line, found '\\u{0xfeff}'\n"},
     {"a = 1_"sv, "f:1:7: error: '_' in a number needs a digit on both sides\n"},
     {"a = 1__0"sv, "f:1:7: error: '_' in a number needs a digit on both sides\n"},
     {"a = 0x"sv, "f:1:7: error: a hexadecimal number needs at least one digit\n"},
@@ -159,6 +159,9 @@ TEST_CASE("Quoted: what a file contains cannot confuse a terminal") {
     Line<200> line;
     line << Quoted{"a\x1b[2J\xff\xc3\xa9\n"};
     CHECK(line.view() == "'a\\u{0x1b}[2J\\xff\xc3\xa9\\u{0xa}'");
+    line.clear();
+    line << Quoted{"\u202ea\u0085\u200b\u00e9"};
+    CHECK(line.view() == "'\\u{0x202e}a\\u{0x85}\\u{0x200b}\u00e9'");
     line.clear();
     line << Quoted{std::string(100, 'x')};
     CHECK(line.view() == "'" + std::string(60, 'x') + "...'");
