@@ -20,6 +20,7 @@ constexpr unsigned width = 960;
 constexpr unsigned margin = 20;
 constexpr unsigned thread_width = 56;
 constexpr unsigned thread_height = 44;
+constexpr unsigned threads_in_row = 16; ///< of one core, as wide as the picture
 constexpr unsigned gap = 8;
 constexpr unsigned line_height = 22;
 
@@ -100,38 +101,42 @@ private:
         for (const auto& [package, cores] : packages) {
             text(margin, y_ + 14, "Package " + std::to_string(package), "font-weight=\"bold\"");
             y_ += line_height;
-            unsigned x = margin;
+            unsigned x = margin, row_height = 0;
             for (const auto& [core, cpus] : cores) {
-                const unsigned core_width = static_cast<unsigned>(cpus.size()) * thread_width + gap;
+                const unsigned threads = static_cast<unsigned>(cpus.size());
+                const unsigned core_width = std::min(threads, threads_in_row) * thread_width + gap;
                 if (x + core_width > width - margin && x != margin) {
                     x = margin;
-                    y_ += thread_height + 2 * gap;
+                    y_ += row_height + gap;
+                    row_height = 0;
                 }
-                draw_core(x, core, cpus);
+                const unsigned rows = (threads + threads_in_row - 1) / threads_in_row;
+                draw_core(x, core_width, rows, core, cpus);
+                row_height = std::max(row_height, rows * thread_height + gap);
                 x += core_width + gap;
             }
-            y_ += thread_height + 3 * gap;
+            y_ += row_height + 2 * gap;
         }
     }
 
-    void draw_core(unsigned x, u32 core, const std::vector<u32>& cpus) {
+    void draw_core(unsigned x, unsigned core_width, unsigned rows, u32 core, const std::vector<u32>& cpus) {
         const CpuInfo& first = plan_.cpus[cpus.front()];
         Line<96> title;
         title << "core " << core << ", cache " << first.cache << ", node " << first.node;
-        box(x, y_, static_cast<unsigned>(cpus.size()) * thread_width + gap, thread_height + gap, "#ffffff",
-            title.view());
-        unsigned at = x + gap / 2;
-        for (const u32 cpu : cpus) {
+        box(x, y_, core_width, rows * thread_height + gap, "#ffffff", title.view());
+        for (unsigned i = 0; i < cpus.size(); ++i) {
+            const u32 cpu = cpus[i];
+            const unsigned at = x + gap / 2 + i % threads_in_row * thread_width;
+            const unsigned y = y_ + gap / 2 + i / threads_in_row * thread_height;
             const std::size_t owner = owner_of(cpu);
             const bool owned = owner < plan_.guests.size();
             Line<160> words;
             words << "CPU " << cpu << ", APIC ID " << plan_.cpus[cpu].apic_id << ": "
                   << (owned ? std::string_view(plan_.guests[owner].name) : std::string_view("nobody's"));
-            box(at, y_ + gap / 2, thread_width, thread_height, owned ? colour_of(owner) : free_colour, words.view());
-            text(at + 6, y_ + gap / 2 + 18, "CPU " + std::to_string(cpu), "pointer-events=\"none\"");
+            box(at, y, thread_width, thread_height, owned ? colour_of(owner) : free_colour, words.view());
+            text(at + 6, y + 18, "CPU " + std::to_string(cpu), "pointer-events=\"none\"");
             if (cpu == plan_.service_cpu)
-                text(at + 6, y_ + gap / 2 + 36, "service", "font-size=\"11\" pointer-events=\"none\"");
-            at += thread_width;
+                text(at + 6, y + 36, "service", "font-size=\"11\" pointer-events=\"none\"");
         }
     }
 

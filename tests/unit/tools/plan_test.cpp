@@ -62,6 +62,22 @@ TEST_CASE("Plan: a picture has every CPU and every piece of memory, in the colou
     CHECK(count(svg, "fill=\"#e69f00\"") == 1 + 1 + 2);
 }
 
+TEST_CASE("Plan: however many threads a core has, they stay in the picture") {
+    PlannedMachine plan;
+    for (u32 i = 0; i < 256; ++i)
+        plan.cpus.push_back({.apic_id = i, .acpi_uid = i, .core = 0, .package = 0});
+    const std::string svg = picture_of(plan);
+    CHECK(count(svg, "<title>CPU ") == 256);
+    CHECK(count(svg, "<title>core ") == 1);
+    double width = 0;
+    for (std::size_t at = 0; (at = svg.find("<rect x=\"", at)) != std::string::npos; ++at) {
+        const double x = std::stod(svg.substr(at + 9));
+        width = std::max(width, x + std::stod(svg.substr(svg.find(" width=\"", at) + 8)));
+    }
+    CHECK(width > 900);
+    CHECK(width <= 940); // of 960
+}
+
 TEST_CASE("Plan: cores that have no room in a line go on in the next, and each guest has a colour of its own") {
     PlannedMachine plan;
     for (u32 i = 0; i < 64; ++i)
