@@ -14,9 +14,10 @@
 #include <catch2/catch_test_macros.hpp>
 
 #include "survey/acpi.hpp"
+#include "survey/memory.hpp"
 #include "survey/processor.hpp"
 #include "unit/boot/guest/cpuid_recording.hpp"
-#include "unit/survey/written.hpp"
+#include "unit/survey/proposed.hpp"
 
 using namespace bulkhead;
 namespace fs = std::filesystem;
@@ -144,6 +145,31 @@ TEST_CASE("inventory: every recorded CPU gives one, with a verdict") {
         ++cpus;
     }
     CHECK(cpus >= 45);
+}
+
+TEST_CASE("inventory: what is proposed to every recorded machine, with every recorded CPU, fits it") {
+    const auto folder = recordings();
+    if (!folder)
+        SKIP("BULKHEAD_RECORDINGS is not set: no recorded machine was proposed anything");
+    unsigned pairs = 0;
+    for (const auto& entry : fs::directory_iterator(*folder / "acpi")) {
+        const auto tables = tables_of(entry.path());
+        for (const auto& cpu : fs::directory_iterator(*folder / "cpuid")) {
+            test::CpuidRecording cpuid(cpu.path());
+            const auto inventory = inventory_of(tables);
+            INFO(entry.path().filename().string() << " with " << cpuid.name());
+            survey::survey_processor(*inventory, cpuid);
+            survey::apply_topology(*inventory, cpuid);
+            // The recordings have no memory map, and no SRAT: one machine is small, the next large.
+            survey::add_memory(*inventory, {{MiB}, pairs % 2 == 0 ? 96 * MiB : 64 * GiB}, survey::MemoryKind::Free);
+            const test::Proposed proposal(*inventory);
+            INFO(proposal.text);
+            REQUIRE(proposal.faults == "");
+            REQUIRE_FALSE(proposal.guest_cpus.empty());
+            ++pairs;
+        }
+    }
+    CHECK(pairs >= 50 * 45);
 }
 
 TEST_CASE("inventory: every recorded set of VMX MSRs gives a verdict on every recorded CPU with VT-x") {
