@@ -26,10 +26,17 @@ struct CheckArguments {
     std::string svg;
 };
 
+InventoryMachine machine_to_plan_for(const std::string& inventory) {
+    InventoryMachine machine = read_inventory(inventory);
+    if (machine.cpus.empty() || machine.free_memory.empty())
+        throw Failure(inventory + ": error: it has no [[cpu]], or no [[memory]] that is free: is it whole?");
+    return machine;
+}
+
 /// Who would get what. Returns the exit status.
 int show_plan(const CheckArguments& arguments, const CheckedConfiguration& configuration) {
     const bool known = !arguments.inventory.empty();
-    const InventoryMachine machine = known ? read_inventory(arguments.inventory) : made_up_machine(configuration);
+    const InventoryMachine machine = known ? machine_to_plan_for(arguments.inventory) : made_up_machine(configuration);
     const PlannedMachine plan = plan_configuration(arguments.configuration, machine);
     for (const std::string& reason : machine.reasons_against)
         std::cout << arguments.inventory << ": error: this machine cannot run Bulkhead: " << reason << '\n';
@@ -76,13 +83,15 @@ int check(const CheckArguments& arguments) {
         refuse_to_replace(input.source.string(), arguments.svg);
     std::vector<std::string> errors = configuration.errors;
     if (!errors.empty() && !arguments.inventory.empty()) // what the machine lacks, too
-        for (const std::string& error : plan_configuration(file, read_inventory(arguments.inventory)).errors)
+        for (const std::string& error : plan_configuration(file, machine_to_plan_for(arguments.inventory)).errors)
             if (std::ranges::find(errors, error) == errors.end())
                 errors.push_back(error);
     for (const std::string& error : errors)
         std::cout << error << '\n';
     if (!errors.empty()) {
-        std::cout << file << ": " << errors.size() << (errors.size() == 1 ? " error" : " errors") << std::endl;
+        const u64 lost = configuration.errors_lost; // of which the last line is
+        const u64 count = errors.size() + lost - (lost != 0 ? 1 : 0);
+        std::cout << file << ": " << count << (count == 1 ? " error" : " errors") << std::endl;
         return 1;
     }
     if (configuration.guests.empty()) {

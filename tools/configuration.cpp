@@ -211,6 +211,7 @@ CheckedConfiguration read_configuration(const std::filesystem::path& path) {
     }
     result.memory = memory_for(loaded.configuration);
     result.cpus = std::max(counted, listed);
+    result.errors_lost = loaded.diagnostics.lost();
     for (std::string& error : errors_of(path, loaded.diagnostics))
         result.errors.push_back(std::move(error));
     return result;

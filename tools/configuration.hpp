@@ -19,6 +19,7 @@ namespace bulkhead::tools {
 struct CheckedConfiguration {
     std::filesystem::path path;
     std::vector<std::string> errors; ///< "file:line:column: error: sentence", in the order of the file
+    u64 errors_lost = 0;             ///< for which there was no room: the last of `errors` counts them
     std::vector<std::string> guests; ///< their names
     std::vector<ImageFile> files;    ///< what the guests need
     unsigned cpus = 0;               ///< how many the machine must have

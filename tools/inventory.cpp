@@ -9,6 +9,7 @@
 #include <iterator>
 #include <limits>
 
+#include "config/utf8.hpp"
 #include "survey/memory.hpp"
 #include "tools/failure.hpp"
 #include "tools/toml_library.hpp"
@@ -97,10 +98,13 @@ private:
     }
 
     /// What firmware and a stranger's file say goes to a terminal and into a picture.
-    static std::string printable(std::string text) {
-        std::ranges::replace_if(
-            text, [](unsigned char c) { return c < ' ' || c == 0x7f; }, '?');
-        return text;
+    static std::string printable(std::string_view text) {
+        std::string result;
+        for (Character next; (next = decode_utf8(text)).size != 0; text.remove_prefix(next.size))
+            result += next.valid && next.code >= ' ' && !is_control(next.code) && !is_invisible(next.code)
+                          ? text.substr(0, next.size)
+                          : "?";
+        return result;
     }
 
     void add_verdict(InventoryMachine& machine) const {

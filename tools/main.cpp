@@ -7,12 +7,14 @@
 
 #include "tools/commands.hpp"
 #include "tools/failure.hpp"
+#include "version.hpp"
 
 namespace bulkhead::tools {
 namespace {
 
 int parse_and_run(int argc, char** argv) {
     CLI::App app("Bulkhead: divides a machine among guests. This command builds, tries and checks it.", "bulkhead");
+    app.set_version_flag("--version", "Bulkhead " + std::string(version), "Print the version and exit");
     const Commands commands(app);
     // CLI11 would only say that a sub-command is required.
     const auto is_asked_for = [&](const CLI::App* command) { return command->check_name(argv[1]); };
@@ -27,12 +29,19 @@ int parse_and_run(int argc, char** argv) {
     return commands.run();
 }
 
+/// What was printed must have got to where it was to go: a full disk is no success.
+int written(int status) {
+    if (!std::cout.flush())
+        throw Failure("cannot write to the standard output");
+    return status;
+}
+
 } // namespace
 } // namespace bulkhead::tools
 
 int main(int argc, char** argv) {
     try {
-        return bulkhead::tools::parse_and_run(argc, argv);
+        return bulkhead::tools::written(bulkhead::tools::parse_and_run(argc, argv));
     } catch (const bulkhead::tools::Failure& failure) {
         std::cerr << "bulkhead: " << failure.what() << std::endl;
         return failure.status();

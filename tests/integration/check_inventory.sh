@@ -31,6 +31,13 @@ configuration() { # CPUS MEMORY MORE
     printf '[[guest]]\nname = "one"\ncpus = %s\nmemory = "%s"\nkernel = "hello"\n%s\n' "$@"
 }
 
+configuration 1 '256 MiB' '' >bulkhead.toml
+for part in cpu memory; do # from there on: none of it, and nothing of what follows
+    inventory yes | sed "/^\[\[$part\]\]/,\$d" >inventory.toml
+    ! check || fail "an inventory without [[$part]] passes"
+    shows '^bulkhead: inventory.toml: error: it has no \[\[cpu\]\], or no'
+done
+
 inventory yes >inventory.toml
 configuration '[2, 3]' '256 MiB' '' >bulkhead.toml
 check --svg plan.svg || fail "a plan that fits is refused"

@@ -18,6 +18,9 @@ refused() { # REGEX COMMAND...
     fi
 }
 
+if [[ -c /dev/full ]]; then
+    refused "cannot write to the standard output" bash -c '"$1" reference >/dev/full' - "$bulkhead"
+fi
 mkfifo pipe
 refused "cannot read 'pipe': it is not a regular file" "$bulkhead" check pipe
 refused "cannot read 'none': No such file" "$bulkhead" check none
