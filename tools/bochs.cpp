@@ -123,17 +123,20 @@ void write_settings(std::ostream& out, MachineKind machine, const MachineOptions
 }
 
 /// The rest of the shell's command: Bochs with its streams. Whoever opens a pipe for both directions waits for nobody.
-/// At each HLT Bochs waits a millisecond for its standard input: it gets one that always has something to say.
+/// At each HLT Bochs waits a millisecond for its standard input: it gets one that always has something to say. Ctrl-C
+/// stops its machine; whoever sends that for us comes to the pipe's end when Bochs, which holds that open, has gone.
 std::string run_bochs(const MachineOptions& options, const std::filesystem::path& folder) {
     if (options.debugger.empty())
         return "exec bochs-bin -q -f bochsrc 3<&0 </dev/null >/dev/null";
     std::ofstream(folder / "debugger.rc") << options.debugger;
-    for (const std::string_view pipe : debugger_pipes) {
+    const std::string stop(debugger_stop);
+    for (const std::string_view pipe : {debugger_pipes[0], debugger_pipes[1], debugger_stop}) {
         std::filesystem::remove(folder / pipe);
         if (::mkfifo((folder / pipe).c_str(), 0600) != 0)
             throw Failure("cannot make a pipe in " + folder.string());
     }
-    return "exec 3<&0 0<>" + std::string(debugger_pipes[0]) + " 1<>" + std::string(debugger_pipes[1]) + "; echo " +
+    return "(while read line; do kill -INT $$; done) <" + stop + " >/dev/null 2>&1 & exec 8>" + stop + " 3<&0 0<>" +
+           std::string(debugger_pipes[0]) + " 1<>" + std::string(debugger_pipes[1]) + "; echo " +
            std::string(debugger_idle) + " >&0; exec bochs-bin -q -f bochsrc -debugger -rc debugger.rc";
 }
 

@@ -63,7 +63,8 @@ struct MachineOptions {
     bool count_instructions = false; ///< the TSC advances by one for each instruction: deterministic, slow; for one CPU
     std::string iommu{};             ///< on QEMU: its device of one, "intel-iommu" or "amd-iommu"
     bool write_protected = false;    ///< on QEMU: the disk
-    /// On Bochs, unless "": its debugger, which begins with these commands, and then reads and writes debugger_pipes.
+    /// On Bochs, unless "": its debugger, which begins with these commands, and then reads and writes debugger_pipes. A
+    /// line in debugger_stop stops the machine, wherever it is.
     std::string debugger{};
     std::string without{};                ///< on emulated machines: this feature of the CPU's, as the emulator names it
     std::vector<GuestPort> guest_ports{}; ///< on Bochs: those that a PC has as COM2 to COM4
@@ -91,6 +92,7 @@ struct EmulatorCommand {
 inline constexpr std::string_view monitor_socket = "monitor.sock";
 /// Likewise, for MachineOptions::debugger: its input and its output.
 inline constexpr std::array<std::string_view, 2> debugger_pipes{"debugger.in", "debugger.out"};
+inline constexpr std::string_view debugger_stop = "debugger.stop";
 
 /// Whether a machine that still runs has reset itself: one whose emulator goes on then, and has to be ended.
 [[nodiscard]] bool has_reset(MachineKind machine, const std::filesystem::path& folder);

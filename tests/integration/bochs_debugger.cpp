@@ -16,6 +16,12 @@
 
 namespace bulkhead::integration {
 
+void stop_bochs(const std::filesystem::path& folder) {
+    const tools::Descriptor pipe(::open((folder / tools::debugger_stop).c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC));
+    if (::write(pipe.get(), "\n", 1) != 1)
+        throw tools::Failure("nobody stops Bochs");
+}
+
 BochsDebugger::BochsDebugger(const std::filesystem::path& folder)
     : input_(::open((folder / tools::debugger_pipes[0]).c_str(), O_RDWR | O_CLOEXEC)),
       output_(::open((folder / tools::debugger_pipes[1]).c_str(), O_RDWR | O_CLOEXEC)) {

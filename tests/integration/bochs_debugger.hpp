@@ -11,9 +11,11 @@
 
 namespace bulkhead::integration {
 
-/// Debugs the machine that Bochs runs in a folder with MachineOptions::debugger, when that is at its first breakpoint.
-/// The machine stands still but for what is said here, and goes on when this ends. Throws tools::Failure where Bochs
-/// says nothing for too long.
+/// Stops the machine that Bochs runs in a folder with MachineOptions::debugger, wherever it is. Throws tools::Failure.
+void stop_bochs(const std::filesystem::path& folder);
+
+/// Debugs such a machine, when that is at its first breakpoint or after stop_bochs(). The machine stands still but for
+/// what is said here, and goes on when this ends. Throws tools::Failure where Bochs says nothing for too long.
 class BochsDebugger {
 public:
     explicit BochsDebugger(const std::filesystem::path& folder);

@@ -63,19 +63,19 @@ Boot attacks(const std::string& name, const std::vector<Attacker>& attackers) {
     return boot;
 }
 
-/// The machine's memory as QEMU's monitor shows it, while two guests run and one CPU is free, and when a guest has been
+/// The machine's memory as the emulator shows it, while two guests run and one CPU is free, and when a guest has been
 /// destroyed.
 Boot outside() {
     const Guest first{.name = "first", .kernel = "button"}, second{.name = "second", .kernel = "button"};
     Boot boot = boot_of("outside", {first, second}, {own_guest("button")});
-    boot.on = {tools::MachineKind::QemuAmd};
-    boot.options.memory_mib = 1024;
+    boot.options.memory_mib = 512;
+    boot.options.debugger = "c\n"; // until a look stops the machine
     boot.looks = {{"running", "^\\[second\\] press my button$"}, {"destroyed", "guest first: its memory is cleared"}};
     boot.typing = {{"^\\[second\\] press my button$", "\x1dmdestroy first\r"},
                    {"guest first: its memory is cleared", "shutdown second\r"}};
     const auto tables = [](const std::string& guests) {
-        return line("^a CPU: \\d+ pages, [1-9]\\d* executable, 0 executable and writable, 0 for users; its stack is "
-                    "guarded; RAM of guests: " +
+        return line("^a CPU: \\d+ pages, [1-9]\\d* executable, 0 executable and writable, 0 for users; its stacks "
+                    "are guarded; RAM of guests: " +
                     guests + "$");
     };
     const auto second_stage = [](const std::string& pages, const std::string& guests) {

@@ -3,7 +3,6 @@
 #include "integration/outside.hpp"
 
 #include <algorithm>
-#include <cstring>
 #include <fcntl.h>
 #include <fstream>
 #include <regex>
@@ -12,7 +11,9 @@
 #include <unistd.h>
 
 #include "arch/x86_64/layout.hpp"
+#include "integration/bochs_debugger.hpp"
 #include "integration/monitor.hpp"
+#include "integration/page_roots.hpp"
 #include "tools/failure.hpp"
 
 namespace bulkhead::integration {
@@ -20,27 +21,27 @@ namespace {
 
 constexpr u64 entries = 512;
 constexpr u64 address_bits = 0x000f'ffff'ffff'f000;
-enum Bits : u64 { present = 1, writable = 2, user = 4, large = 0x80, no_execute = u64{1} << 63 }; // APM 2 5.4.1
-
-u64 word_at(std::span<const u8> memory, u64 address) {
-    u64 word = 0;
-    if (address > memory.size() - sizeof word)
-        throw tools::Failure("a page table is where there is no RAM");
-    std::memcpy(&word, &memory[address], sizeof word);
-    return word;
-}
+// APM 2 5.4.1. Of an EPT's entry (SDM 3C 29.3.2) only `writable` and `large` are the same.
+enum Bits : u64 { present = 1, writable = 2, user = 4, large = 0x80, no_execute = u64{1} << 63 };
 
 struct Page {
     u64 virtual_address, physical, size;
     bool is_writable, is_executable, is_for_users;
 };
 
-/// What a table of `level`, 4 to 1, and all below it map.
-void walk(std::span<const u8> memory, u64 table, unsigned level, u64 first, u64 rights, std::vector<Page>& pages) {
+struct Tables {
+    std::vector<Page> pages; ///< that they map
+    std::set<u64> frames;    ///< where they are themselves
+};
+
+/// A table of `level`, 4 to 1, and all below it. An entry with one of the bits `present_bits` is present.
+void walk(std::span<const u8> memory, u64 table, u64 present_bits, unsigned level, u64 first, u64 rights,
+          Tables& tables) {
+    tables.frames.insert(table);
     const u64 size = page_size << 9 * (level - 1);
     for (u64 i = 0; i < entries; ++i) {
         const u64 entry = word_at(memory, table + 8 * i);
-        if ((entry & present) == 0)
+        if ((entry & present_bits) == 0)
             continue;
         // A right needs each level's consent, and no-execute only one.
         const u64 granted = (rights & entry & (writable | user)) | ((rights | entry) & no_execute);
@@ -48,48 +49,29 @@ void walk(std::span<const u8> memory, u64 table, unsigned level, u64 first, u64 
         if (level == 4 && i >= entries / 2)
             address |= 0xffff'0000'0000'0000; // canonical
         if (level > 1 && (entry & large) == 0)
-            walk(memory, entry & address_bits, level - 1, address, granted, pages);
+            walk(memory, entry & address_bits, present_bits, level - 1, address, granted, tables);
         else
-            pages.push_back({address, entry & address_bits & ~(size - 1), size, (granted & writable) != 0,
-                             (granted & no_execute) == 0, (granted & user) != 0});
+            tables.pages.push_back({address, entry & address_bits & ~(size - 1), size, (granted & writable) != 0,
+                                    (granted & no_execute) == 0, (granted & user) != 0});
     }
 }
 
-/// A CPU's page for the host's state, which QEMU's VMRUN fills as a VMCB's save area (APM 2 Appendix B): its RIP is the
-/// hypervisor's, its RSP on the CPU's own stack.
-bool is_host_save_area(std::span<const u8> memory, u64 page) {
-    constexpr u64 rip = 0x578, rsp = 0x5d8;
-    const u64 code = word_at(memory, page + rip), stack = word_at(memory, page + rsp);
-    return code >= layout::image && code < layout::per_cpu && stack > layout::per_cpu_stack &&
-           stack <= layout::per_cpu_stack + layout::per_cpu_stack_size;
-}
-
-std::set<u64> roots_in(std::span<const u8> memory) {
-    constexpr u64 cr3 = 0x550;
-    std::set<u64> roots;
-    for (u64 page = 0; page + page_size <= memory.size(); page += page_size)
-        if (is_host_save_area(memory, page))
-            roots.insert(word_at(memory, page + cr3) & address_bits);
-    return roots;
-}
-
-/// The second stages that VMCBs point to (APM 2 Appendix B): nested paging on, an ASID, SVME in the guest's EFER.
-std::set<u64> second_stages_in(std::span<const u8> memory) {
-    constexpr u64 asid = 0x58, nested_control = 0x90, nested_cr3 = 0xb0, efer = 0x4d0, svme = 1 << 12;
-    std::set<u64> roots;
-    for (u64 page = 0; page + page_size <= memory.size(); page += page_size) {
-        const u64 root = word_at(memory, page + nested_cr3);
-        if ((word_at(memory, page + asid) & 0xffff'ffff) != 0 && word_at(memory, page + nested_control) == 1 &&
-            (word_at(memory, page + efer) & svme) != 0 && root != 0 && root % page_size == 0 && root < memory.size())
-            roots.insert(root);
-    }
-    return roots;
+Tables tables_at(std::span<const u8> memory, u64 root, u64 present_bits = present) {
+    Tables tables;
+    walk(memory, root, present_bits, 4, 0, writable | user, tables);
+    return tables;
 }
 
 bool maps(const std::vector<Page>& pages, u64 address) {
     return std::ranges::any_of(pages, [&](const Page& page) {
         return address >= page.virtual_address && address - page.virtual_address < page.size;
     });
+}
+
+/// It is mapped, and the pages before and behind it are not.
+bool is_guarded(const std::vector<Page>& pages, u64 stack, u64 size) {
+    return maps(pages, stack) && maps(pages, stack + size - page_size) && !maps(pages, stack - page_size) &&
+           !maps(pages, stack + size);
 }
 
 std::string guests_in(const std::vector<Page>& pages, const std::vector<GuestRam>& guests) {
@@ -104,26 +86,21 @@ std::string guests_in(const std::vector<Page>& pages, const std::vector<GuestRam
     return text.empty() ? " none" : text;
 }
 
-std::string describe_tables(std::span<const u8> memory, u64 root, const std::vector<GuestRam>& guests) {
-    std::vector<Page> pages;
-    walk(memory, root, 4, 0, writable | user, pages);
+std::string describe_tables(const std::vector<Page>& pages, const std::vector<GuestRam>& guests) {
     const auto count = [&](auto which) { return std::to_string(std::ranges::count_if(pages, which)); };
-    const u64 stack = layout::per_cpu_stack, end = stack + layout::per_cpu_stack_size;
-    const bool is_guarded =
-        maps(pages, stack) && maps(pages, end - page_size) && !maps(pages, stack - page_size) && !maps(pages, end);
+    const bool guarded = is_guarded(pages, layout::per_cpu_stack, layout::per_cpu_stack_size) &&
+                         is_guarded(pages, layout::per_cpu_fault_stack, layout::per_cpu_fault_stack_size);
     return "a CPU: " + std::to_string(pages.size()) + " pages, " +
            count([](const Page& page) { return page.is_executable; }) + " executable, " +
            count([](const Page& page) { return page.is_executable && page.is_writable; }) +
            " executable and writable, " + count([](const Page& page) { return page.is_for_users; }) +
-           " for users; its stack is " + (is_guarded ? "guarded" : "not guarded") +
+           " for users; its stacks are " + (guarded ? "guarded" : "not guarded") +
            "; RAM of guests:" + guests_in(pages, guests);
 }
 
-/// `own`: the hypervisor's image, objects and stacks.
-std::string describe_second_stage(std::span<const u8> memory, u64 root, const std::vector<GuestRam>& guests,
+/// `own`: pages_of_hypervisor().
+std::string describe_second_stage(const std::vector<Page>& pages, const std::vector<GuestRam>& guests,
                                   const std::set<u64>& own) {
-    std::vector<Page> pages;
-    walk(memory, root, 4, 0, writable | user, pages);
     u64 stolen = 0, changeable = 0;
     for (const Page& page : pages) {
         const auto end = own.lower_bound(page.physical + page.size);
@@ -136,16 +113,19 @@ std::string describe_second_stage(std::span<const u8> memory, u64 root, const st
            " writable; RAM of guests:" + guests_in(pages, guests);
 }
 
-std::set<u64> pages_of_hypervisor(std::span<const u8> memory, const std::set<u64>& roots) {
+/// Its image, objects and stacks, what the CPUs read and write for it, and all tables.
+std::set<u64> pages_of_hypervisor(std::span<const u8> memory, const PageRoots& roots) {
     std::set<u64> own;
-    for (const u64 root : roots) {
-        std::vector<Page> pages;
-        walk(memory, root, 4, 0, writable | user, pages);
-        for (const Page& page : pages)
+    for (const u64 root : roots.hosts) {
+        Tables tables = tables_at(memory, root);
+        own.merge(tables.frames);
+        for (const Page& page : tables.pages)
             if (page.virtual_address >= layout::image)
                 for (u64 at = 0; at < page.size; at += page_size)
                     own.insert(page.physical + at);
     }
+    for (const u64 root : roots.second_stages)
+        own.merge(tables_at(memory, root, roots.present_in_second_stage).frames);
     return own;
 }
 
@@ -175,6 +155,22 @@ private:
     void* bytes_;
 };
 
+void dump_from_qemu(const std::filesystem::path& dump, u64 size) {
+    Monitor monitor(dump.parent_path());
+    static_cast<void>(monitor.ask("stop"));
+    static_cast<void>(monitor.ask("pmemsave 0 " + std::to_string(size) + " " + dump.filename().string()));
+    static_cast<void>(monitor.ask("cont"));
+}
+
+/// Bochs writes what a CPU's linear addresses show. The second one, which is hidden and waits for its start-up IPI
+/// (tools/bochs.cpp), has no paging: its linear addresses are the physical ones.
+void dump_from_bochs(const std::filesystem::path& dump, u64 size) {
+    stop_bochs(dump.parent_path());
+    BochsDebugger bochs(dump.parent_path());
+    bochs.ask("set $cpu = 1");
+    bochs.ask("writemem \"" + dump.filename().string() + "\" 0 " + std::to_string(size));
+}
+
 } // namespace
 
 std::vector<GuestRam> guest_ram_in(const std::vector<std::string>& lines) {
@@ -197,30 +193,33 @@ std::vector<GuestRam> guest_ram_in(const std::vector<std::string>& lines) {
     return all;
 }
 
-std::vector<std::string> describe_memory(std::span<const u8> memory, const std::vector<GuestRam>& guests) {
-    const std::set<u64> roots = roots_in(memory);
-    std::vector<std::string> lines{"page tables of " + std::to_string(roots.size()) + " CPUs"};
-    for (const u64 root : roots)
-        lines.push_back(describe_tables(memory, root, guests));
+std::vector<std::string> describe_memory(std::span<const u8> memory, const PageRoots& roots,
+                                         const std::vector<GuestRam>& guests) {
+    std::vector<std::string> lines{"page tables of " + std::to_string(roots.hosts.size()) + " CPUs"};
+    for (const u64 root : roots.hosts)
+        lines.push_back(describe_tables(tables_at(memory, root).pages, guests));
     const std::set<u64> own = pages_of_hypervisor(memory, roots);
     lines.push_back("the hypervisor: " + std::to_string(own.size()) + " pages");
-    for (const u64 root : second_stages_in(memory))
-        lines.push_back(describe_second_stage(memory, root, guests, own));
+    for (const u64 root : roots.second_stages)
+        lines.push_back(
+            describe_second_stage(tables_at(memory, root, roots.present_in_second_stage).pages, guests, own));
     for (const GuestRam& ram : guests)
         lines.push_back("RAM of " + ram.guest + ": " + std::to_string(used_pages(memory, ram)) + " pages not zero");
     return lines;
 }
 
-void look_from_outside(const std::filesystem::path& folder, const std::string& name, unsigned memory_mib,
-                       const std::vector<std::string>& lines) {
+void look_from_outside(tools::MachineKind machine, const std::filesystem::path& folder, const std::string& name,
+                       unsigned memory_mib, const std::vector<std::string>& lines) {
+    const bool is_bochs = machine == tools::MachineKind::BochsIntel;
     const std::filesystem::path dump = folder / (name + ".memory");
-    Monitor monitor(folder);
-    static_cast<void>(monitor.ask("stop"));
-    static_cast<void>(
-        monitor.ask("pmemsave 0 " + std::to_string(u64{memory_mib} * MiB) + " " + dump.filename().string()));
-    static_cast<void>(monitor.ask("cont"));
+    (is_bochs ? dump_from_bochs : dump_from_qemu)(dump, u64{memory_mib} * MiB);
+    const Mapping mapping(dump);
+    const std::span<const u8> memory = mapping.bytes();
+    if (memory.size() != u64{memory_mib} * MiB)
+        throw tools::Failure("the emulator did not show all memory");
     std::ofstream file(folder / (name + ".outside"));
-    for (const std::string& line : describe_memory(Mapping(dump).bytes(), guest_ram_in(lines)))
+    const PageRoots roots = is_bochs ? roots_in_vmcss(memory) : roots_in_vmcbs(memory);
+    for (const std::string& line : describe_memory(memory, roots, guest_ram_in(lines)))
         file << line << '\n';
     std::filesystem::remove(dump);
 }

@@ -11,6 +11,8 @@
 #include <vector>
 
 #include "base/types.hpp"
+#include "integration/page_roots.hpp"
+#include "tools/machine.hpp"
 
 namespace bulkhead::integration {
 
@@ -23,13 +25,14 @@ struct GuestRam {
 /// Out of what the machine has said so far.
 [[nodiscard]] std::vector<GuestRam> guest_ram_in(const std::vector<std::string>& lines);
 
-/// Lines about `memory`, all RAM of a machine with AMD-V whose physical addresses begin at 0: how many CPUs' tables
-/// there are, what each maps, and how much of each guest's RAM is not zero.
-[[nodiscard]] std::vector<std::string> describe_memory(std::span<const u8> memory, const std::vector<GuestRam>& guests);
+/// Lines about `memory`, all RAM of a machine whose physical addresses begin at 0: how many CPUs' tables there are,
+/// what each maps, likewise second stages, and how much of each guest's RAM is not zero.
+[[nodiscard]] std::vector<std::string> describe_memory(std::span<const u8> memory, const PageRoots& roots,
+                                                       const std::vector<GuestRam>& guests);
 
 /// Stops the machine that runs in `folder` for a moment and writes describe_memory() to the file NAME.outside there. On
-/// QEMU. Throws tools::Failure.
-void look_from_outside(const std::filesystem::path& folder, const std::string& name, unsigned memory_mib,
-                       const std::vector<std::string>& lines);
+/// QemuAmd, or on BochsIntel with a debugger. Throws tools::Failure.
+void look_from_outside(tools::MachineKind machine, const std::filesystem::path& folder, const std::string& name,
+                       unsigned memory_mib, const std::vector<std::string>& lines);
 
 } // namespace bulkhead::integration

@@ -78,7 +78,7 @@ private:
     void take(const Look& look) {
         const std::filesystem::path folder = recording_folder(boot_, machine_);
         if (!look.instead)
-            return look_from_outside(folder, look.name, boot_.options.memory_mib, transcript_.lines());
+            return look_from_outside(machine_, folder, look.name, boot_.options.memory_mib, transcript_.lines());
         std::ofstream file(folder / (look.name + ".outside"));
         for (const std::string& line : look.instead(folder))
             file << line << '\n';
