@@ -108,6 +108,25 @@ Boot storm(const std::string& name, const std::string& cmdline) {
     return boot;
 }
 
+/// vCPUs that wait for each other, for their timers and for the UART in HLT, while they are paused and go on: what is
+/// lost at any of these moments ends it.
+Boot wakes() {
+    const Guest wakes{.name = "wakes", .kernel = "wakes", .cmdline = "rounds=40000", .cpus = 2};
+    Boot boot = boot_of("wakes", {wakes}, images_of({"wakes"}));
+    boot.typing = {{"^\\[wakes\\] the ball is in play$", "\x1dmpause wakes\r"}};
+    std::vector<std::string> pauses;
+    for (unsigned i = 0; i < 5; ++i) {
+        pauses.insert(pauses.end(), {"guest wakes: pause asked for", "guest wakes: resume asked for"});
+        boot.typing.push_back({"guest wakes: pause asked for", "resume wakes\r"});
+        boot.typing.push_back({"guest wakes: resume asked for", i < 4 ? "pause wakes\r" : "list\r"});
+    }
+    pauses.emplace_back("^\\[wakes\\] PASS wakes");
+    boot.cases = {passes("wakes"),
+                  {"it goes on after each pause", {lines_in_order(pauses)}},
+                  {"no guest is stopped", {never("stopped at RIP")}}};
+    return boot;
+}
+
 /// vCPUs on cores whose APIC IDs need more than 8 bits, and one on a core near by.
 Boot far_cpus() {
     const Guest smp{.name = "smp", .kernel = "smp", .cmdline = "cpus=3", .cpus = 3};
@@ -348,6 +367,7 @@ std::vector<Boot> own_guest_boots() {
             x2apic(),
             xapic(),
             several_vcpus(),
+            wakes(),
             storm("storm-of-resets", ""),
             storm("storm-of-interrupts", "modes=1"),
             far_cpus(),
