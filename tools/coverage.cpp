@@ -35,7 +35,8 @@ std::string llvm_tool(const std::string& name) {
 } // namespace
 
 int run_coverage(double least) {
-    const fs::path folder = build_folder() / "coverage";
+    const ResultFolder results(build_folder() / "coverage");
+    const fs::path& folder = results.path();
     const fs::path tests = folder / "tests/unit/unit_tests", counts = folder / "counts", merged = folder / "merged";
     build_tests(folder);
     const Outcome outcome = run({tests}, {"LLVM_PROFILE_FILE=" + counts.string()});

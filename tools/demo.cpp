@@ -67,7 +67,8 @@ std::vector<std::string> missing_in_demo(const std::vector<std::string>& lines) 
 }
 
 int run_demo(MachineKind machine) {
-    const std::filesystem::path folder = build_folder() / "demo";
+    const ResultFolder results(build_folder() / "demo");
+    const std::filesystem::path& folder = results.path();
     say("writing the disk image: two guests with Debian's stock kernel");
     write_demo(folder);
     const CheckedConfiguration configuration = require_configuration(folder / "demo.toml");

@@ -4,8 +4,11 @@
 
 #include <cerrno>
 #include <cstdlib>
+#include <fcntl.h>
 #include <string>
+#include <sys/file.h>
 #include <system_error>
+#include <utility>
 
 #include "tools/failure.hpp"
 
@@ -38,6 +41,16 @@ TemporaryFolder::TemporaryFolder() {
 TemporaryFolder::~TemporaryFolder() {
     std::error_code ignored;
     std::filesystem::remove_all(path_, ignored);
+}
+
+ResultFolder::ResultFolder(std::filesystem::path path) : path_(std::move(path)) {
+    std::filesystem::create_directories(path_);
+    const std::filesystem::path lock = path_ / ".lock";
+    lock_ = Descriptor(open(lock.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666));
+    if (lock_.get() < 0)
+        throw std::system_error(errno, std::generic_category(), lock.string());
+    if (flock(lock_.get(), LOCK_EX | LOCK_NB) != 0)
+        throw Failure("another run uses " + path_.string() + ": wait for its end, or use another clone");
 }
 
 } // namespace bulkhead::tools

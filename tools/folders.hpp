@@ -7,6 +7,8 @@
 #include <filesystem>
 #include <string_view>
 
+#include "tools/process.hpp"
+
 namespace bulkhead::tools {
 
 [[nodiscard]] std::filesystem::path build_folder();
@@ -30,6 +32,19 @@ public:
 
 private:
     std::filesystem::path path_;
+};
+
+/// A folder for results that stay, which is nobody else's meanwhile: made where there is none. Throws Failure if another
+/// run has it.
+class ResultFolder {
+public:
+    explicit ResultFolder(std::filesystem::path path);
+
+    [[nodiscard]] const std::filesystem::path& path() const { return path_; }
+
+private:
+    std::filesystem::path path_;
+    Descriptor lock_;
 };
 
 } // namespace bulkhead::tools

@@ -47,7 +47,8 @@ int run_benchmark(MachineKind machine, const BenchPlan& plan) {
         throw Failure("instructions are counted in emulated machines only: bench does not run on kvm", 2);
     if (machine != MachineKind::QemuAmd && (plan.linux_guest || plan.growth))
         throw Failure("--linux and --growth are measured on qemu-amd only", 2);
-    const std::filesystem::path folder = build_folder() / "bench";
+    const ResultFolder results(build_folder() / "bench");
+    const std::filesystem::path& folder = results.path();
     std::cout << "bench: booting on " << name_of(machine) << ", where a tick of the TSC is an instruction" << std::endl;
     BenchResult result{std::string(version), std::string(name_of(machine)), measure_operations(machine, folder)};
     std::vector<std::string> wrong = missing_operations(result.figures);
