@@ -36,6 +36,8 @@ Text& operator<<(Text& text, Quoted quoted) {
         const Character next = decode_utf8(rest);
         if (!next.valid)
             text << "\\x" << "0123456789abcdef"[next.code >> 4] << "0123456789abcdef"[next.code & 0xf];
+        else if (next.code == '\t')
+            text << "\\t";
         else if (is_control(next.code) || is_invisible(next.code))
             text << "\\u{" << Hex{next.code} << '}';
         else

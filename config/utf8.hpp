@@ -65,9 +65,10 @@ constexpr void encode_utf8(Text& out, char32_t code) {
 [[nodiscard]] constexpr bool is_control(char32_t code) { return (code < 0x20 && code != '\t') || code == 0x7f; }
 
 /// What TOML allows and a person does not see, or sees the text around it moved by: the control characters of ISO 6429
-/// that many terminals obey, direction marks and overrides, joiners, line separators (Unicode 15, 23.1 and 23.2).
+/// that many terminals obey, no-break space, direction marks and overrides, joiners, line separators (Unicode 15, 23.1
+/// and 23.2).
 [[nodiscard]] constexpr bool is_invisible(char32_t code) {
-    return (code >= 0x80 && code < 0xa0) || code == 0xad || (code >= 0x200b && code < 0x2010) ||
+    return (code >= 0x80 && code <= 0xa0) || code == 0xad || (code >= 0x200b && code < 0x2010) ||
            (code >= 0x2028 && code < 0x202f) || (code >= 0x2060 && code < 0x2070) || code == 0xfeff;
 }
 
