@@ -58,6 +58,20 @@ private:
     EFI_FILE_HANDLE file_;
 };
 
+/// Whether `size` bytes can be written once `old` are gone. A file system that does not say (UEFI 2.10 13.5.16) may
+/// have the room.
+bool has_room(EFI_FILE_HANDLE folder, u64 old, u64 size) {
+    constexpr u64 longest_label = 64;
+    alignas(EFI_FILE_SYSTEM_INFO) u8 buffer[sizeof(EFI_FILE_SYSTEM_INFO) + longest_label * sizeof(CHAR16)];
+    EFI_GUID guid = EFI_FILE_SYSTEM_INFO_ID;
+    UINTN bytes = sizeof buffer;
+    if (failed(folder->GetInfo(folder, &guid, &bytes, buffer)))
+        return true;
+    const auto* info = reinterpret_cast<const EFI_FILE_SYSTEM_INFO*>(buffer);
+    const u64 block = std::max<u64>(info->BlockSize, 1);
+    return (size + block - 1) / block <= info->FreeSpace / block + (old + block - 1) / block;
+}
+
 std::unexpected<Error> why_not_written(EFI_STATUS status) {
     if (status == EFI_WRITE_PROTECTED || status == EFI_ACCESS_DENIED)
         return fail("the volume is write-protected");
@@ -207,6 +221,9 @@ Result<void> Volume::write(std::string_view path, std::span<const u8> bytes) {
     auto name = firmware_path(path);
     if (!name)
         return std::unexpected(name.error());
+    const Result<u64> old = exists(path).value_or(false) ? this->size(path) : Result<u64>(0);
+    if (!has_room(folder_, old.value_or(0), bytes.size()) && old.value_or(0) != 0)
+        return fail("the volume is full; the file that is there stays");
     EFI_FILE_HANDLE file = nullptr;
     // Opened as it is, a file keeps its length.
     if (!failed(folder_->Open(folder_, &file, name->text, read_write, 0)) && failed(file->Delete(file)))

@@ -97,6 +97,10 @@ void Loader::put_on_screen(std::string_view text) {
 
 void Loader::leave() {
     begin_stage("end of the firmware");
+    if (screen_.empty() && info_->console_port == 0)
+        firmware_.console.say(
+            "this is the last line: there is neither a screen that can be drawn on nor a serial port, or "
+            "the configuration has them off");
     const u64 start = arch::read_tsc();
     disconnect_dma_drivers(firmware_);
     Result<void> done = exit_boot_services();
