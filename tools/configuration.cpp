@@ -125,8 +125,8 @@ u64 memory_for(const Configuration& configuration) {
         for (const Located<PhysicalRange>& range : guest.memory.ranges)
             end = std::max(end, range.value.end().value);
     }
-    if (percent != 0)
-        sizes = std::max(sizes, 512 * MiB) * 100 / (100 - std::min<u64>(percent, 50));
+    if (percent != 0) // the sizes are of what the shares leave
+        sizes = std::max(sizes * 100 / (100 - std::min<u64>(percent, 99)), GiB);
     return std::max(sizes, end);
 }
 

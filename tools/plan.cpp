@@ -7,7 +7,9 @@
 #include <memory>
 #include <sstream>
 
+#include "boot/region_set.hpp"
 #include "config/load.hpp"
+#include "tools/failure.hpp"
 
 namespace bulkhead::tools {
 namespace {
@@ -24,22 +26,50 @@ std::string console_of(const GuestConfig& guest, const HypervisorConfig& hypervi
     return text.str();
 }
 
-/// What the loader takes before it places the guests, from the end of the largest range: its size, not its place.
+void add(RegionSet& set, const PhysicalRange& range) {
+    if (!set.add(range))
+        throw Failure("the inventory has ranges of memory that end nowhere");
+}
+
+void subtract(RegionSet& set, const PhysicalRange& range) {
+    if (!set.subtract(range))
+        throw Failure("the configuration has ranges of memory that end nowhere");
+}
+
+/// What the loader takes before it places the guests: nothing that a guest's list of ranges has, else from the end of
+/// the largest range. Its size, not its place.
 void take_own_memory(std::vector<PhysicalRange>& free, const Configuration& configuration, Files& files, u64 cpus) {
     constexpr u64 image_and_tables = 64 * MiB;
-    u64 all = 0, of_files = 0;
-    for (const PhysicalRange& range : free)
-        all += range.size;
-    for (const GuestConfig& guest : configuration.guests)
+    u64 of_files = 0;
+    std::vector<PhysicalRange> listed;
+    for (const GuestConfig& guest : configuration.guests) {
         for_each_file(guest, [&](const GuestFile& file) {
             if (file.path.given())
                 of_files += align_up(files.size(file.path.value).value_or(0), page_size);
         });
-    const u64 own = pool_size(cpus, configuration.guests.size(), most_guest_memory(configuration, all), false) +
-                    image_and_tables + of_files;
-    const auto largest = std::ranges::max_element(free, {}, &PhysicalRange::size);
-    if (largest != free.end())
-        largest->size -= std::min(own, largest->size);
+        for (const Located<PhysicalRange>& range : guest.memory.ranges)
+            listed.push_back(range.value);
+    }
+    std::vector<PhysicalRange> storage(2 * (free.size() + listed.size()) + 2), storage_unlisted(storage.size());
+    RegionSet left(storage), unlisted(storage_unlisted);
+    for (const PhysicalRange& range : free) {
+        add(left, range);
+        add(unlisted, range);
+    }
+    for (const PhysicalRange& range : listed)
+        subtract(unlisted, range);
+    u64 own = pool_size(cpus, configuration.guests.size(), most_guest_memory(configuration, left.total()), false) +
+              image_and_tables + of_files;
+    for (RegionSet* from : {&unlisted, &left}) // where a list has all there is, its guest will miss something
+        while (own != 0 && !from->ranges().empty()) {
+            const PhysicalRange largest = *std::ranges::max_element(from->ranges(), {}, &PhysicalRange::size);
+            const u64 size = std::min(own, largest.size);
+            const PhysicalRange taken{largest.end() - size, size};
+            subtract(unlisted, taken);
+            subtract(left, taken);
+            own -= size;
+        }
+    free.assign(left.ranges().begin(), left.ranges().end());
 }
 
 std::string size_text(u64 bytes) {

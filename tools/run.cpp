@@ -10,6 +10,7 @@
 
 #include "tools/configuration.hpp"
 #include "tools/ending_signals.hpp"
+#include "tools/failure.hpp"
 #include "tools/folders.hpp"
 #include "tools/session.hpp"
 #include "tools/statistics.hpp"
@@ -105,6 +106,12 @@ bool is_failure(std::string_view line) {
     return line.starts_with("guest ") && line.contains(" is off: failed");
 }
 
+/// In MiB.
+unsigned memory_of_this_computer() {
+    return static_cast<unsigned>(static_cast<u64>(sysconf(_SC_PHYS_PAGES)) * static_cast<u64>(sysconf(_SC_PAGESIZE)) /
+                                 MiB);
+}
+
 } // namespace
 
 int run_configuration(const std::filesystem::path& file, MachineKind machine, MachineOptions options,
@@ -112,6 +119,11 @@ int run_configuration(const std::filesystem::path& file, MachineKind machine, Ma
     const CheckedConfiguration configuration = require_configuration(file);
     const MachineOptions fitting = fitting_machine(configuration);
     options.cpus = options.cpus == 0 ? fitting.cpus : options.cpus;
+    if (options.memory_mib == 0 && fitting.memory_mib > memory_of_this_computer())
+        throw Failure("the guests of '" + file.string() + "' need a machine with " +
+                      std::to_string(fitting.memory_mib) + " MiB of memory, and this computer has " +
+                      std::to_string(memory_of_this_computer()) +
+                      ". Give them less, or say by --memory how much the emulated machine is to have");
     options.memory_mib = options.memory_mib == 0 ? fitting.memory_mib : options.memory_mib;
     options.goes_on_after_reset = fitting.goes_on_after_reset;
     options.guest_ports = fitting.guest_ports;

@@ -50,6 +50,18 @@ shows ' of nobody$'
 { head -c 4 plan.svg | grep -qx '<svg' && tail -n 1 plan.svg | grep -qx '</svg>' && grep -q '>one' plan.svg; } ||
     fail "the picture is no SVG with the guest in it"
 
+# What the hypervisor itself takes is not of a list, as long as there is other memory.
+{ inventory yes; printf '[[memory]]\nstart = 0x100000000\nsize = 0x40000000\nkind = "free"\n'; } >two.toml
+printf '[[guest]]\nname = "one"\nmemory = ["2000 MiB at 0x200000"]\nkernel = "hello"\n' >bulkhead.toml
+"$bulkhead" check bulkhead.toml --inventory two.toml >shown 2>&1 || fail "a list that the loader keeps free is refused"
+shows ' 0x200000 to 0x7d200000 +2000 MiB +one$'
+! "$bulkhead" check bulkhead.toml --inventory inventory.toml >shown 2>&1 || fail "the hypervisor has no memory"
+# Shares of a made-up machine leave what the others want.
+configuration 1 '90%' '' >bulkhead.toml
+configuration 1 '4 GiB' '' | sed 's/"one"/"two"/' >>bulkhead.toml
+"$bulkhead" check bulkhead.toml >shown 2>&1
+shows '^guest two: .* at 0x'
+
 configuration '[2, 3]' '256 MiB' 'console-port = 0x2f8' >bulkhead.toml
 check || fail "a port that is not there keeps a guest from running"
 shows '^note: guest one: the inventory has no serial port at 0x2f8: it would share'
