@@ -62,11 +62,23 @@ void add_console(RootTree& root) {
         root.add("dev/console", {.mode = 0020600, .device_major = 5, .device_minor = 1});
 }
 
+/// The next run would pack what this one made.
+void refuse_output_inside(const std::filesystem::path& root, const std::filesystem::path& output) {
+    const auto inside = std::filesystem::weakly_canonical(std::filesystem::absolute(output));
+    const auto outside = std::filesystem::weakly_canonical(std::filesystem::absolute(root));
+    if (std::ranges::mismatch(outside, inside).in1 == outside.end())
+        throw Failure("'" + output.string() + "' is in the root file system itself, '" + root.string() +
+                          "': choose a folder outside of it",
+                      2);
+}
+
 OciImage read_image(const LinuxGuest& guest) {
     if (guest.folder.empty() == guest.oci.empty())
         throw Failure("say where the root file system is: either --root FOLDER or --oci FOLDER", 2);
     if (guest.oci.empty() && !guest.tag.empty())
         throw Failure("--tag is of --oci: a folder has no images to choose from", 2);
+    if (guest.oci.empty())
+        refuse_output_inside(guest.folder, guest.output);
     OciImage image = guest.oci.empty() ? OciImage{read_root_folder(guest.folder, guest.root_owns), {}}
                                        : read_oci_image(guest.oci, guest.tag);
     if (!guest.command.empty())
@@ -76,9 +88,13 @@ OciImage read_image(const LinuxGuest& guest) {
 
 /// Of a root file system that is not told what to run.
 std::string own_init(const LinuxGuest& guest, const RootTree& root) {
-    if (root.find("init") != nullptr)
+    const auto has = [&](std::string_view name) {
+        const RootFile* file = root.find(name);
+        return file != nullptr && file->is_regular();
+    };
+    if (has("init"))
         return "";
-    if (root.find("sbin/init") != nullptr)
+    if (has("sbin/init"))
         return " rdinit=/sbin/init";
     throw Failure("nothing says what '" + (guest.oci.empty() ? guest.folder : guest.oci).string() +
                   "' runs: it has no /init, no /sbin/init and no entrypoint. Write a command behind --");

@@ -49,12 +49,17 @@ std::vector<Json> objects_in(const Json& json, std::string_view key) {
     return objects;
 }
 
-std::vector<std::string> texts_in(const Json& json, std::string_view key) {
+/// Nothing where there is no such key, or it is null.
+std::vector<std::string> texts_in(const Json& json, const std::string& key) {
     std::vector<std::string> texts;
-    if (const auto found = json.find(key); found != json.end() && found->is_array())
-        for (const Json& item : *found)
-            if (item.is_string())
-                texts.push_back(text_of(item));
+    const auto found = json.find(key);
+    if (found == json.end() || found->is_null())
+        return texts;
+    const auto is_text = [](const Json& item) { return item.is_string(); };
+    if (!found->is_array() || !std::ranges::all_of(*found, is_text))
+        throw Failure("the image's configuration has '" + key + "', which is no list of texts");
+    for (const Json& item : *found)
+        texts.push_back(text_of(item));
     return texts;
 }
 
@@ -73,10 +78,23 @@ std::filesystem::path blob_of(const std::filesystem::path& layout, const Json& d
     return path;
 }
 
+bool is_linux_on_amd64(const Json& platform) {
+    return text_in(platform, "os") == "linux" && text_in(platform, "architecture") == "amd64";
+}
+
 bool is_for_this_machine(const Json& descriptor) {
     const auto platform = descriptor.find("platform");
-    return platform == descriptor.end() || !platform->is_object() ||
-           (text_in(*platform, "os") == "linux" && text_in(*platform, "architecture") == "amd64");
+    return platform == descriptor.end() || !platform->is_object() || is_linux_on_amd64(*platform);
+}
+
+/// What an index need not say the image's own configuration does.
+bool has_program_for_this_machine(const std::filesystem::path& layout, const Json& descriptor) {
+    const Json manifest = read_json(blob_of(layout, descriptor));
+    const auto config = manifest.find("config");
+    if (config == manifest.end() || !config->is_object())
+        return true; // another index
+    const Json description = read_json(blob_of(layout, *config));
+    return text_in(description, "architecture").empty() || is_linux_on_amd64(description);
 }
 
 std::string tag_of(const Json& descriptor) {
@@ -102,6 +120,8 @@ void keep_plainest(std::vector<Json>& candidates) {
 Json find_manifest(const std::filesystem::path& layout, const Json& index, std::string_view tag, unsigned depth) {
     std::vector<Json> candidates = objects_in(index, "manifests");
     std::erase_if(candidates, [&](const Json& item) { return !is_for_this_machine(item) || !has_tag(item, tag); });
+    if (candidates.size() > 1)
+        std::erase_if(candidates, [&](const Json& item) { return !has_program_for_this_machine(layout, item); });
     if (candidates.empty())
         throw Failure("'" + layout.string() + "' has no image for linux/amd64" +
                       (tag.empty() ? std::string() : " with the tag '" + std::string(tag) + "'"));

@@ -32,9 +32,6 @@ struct OciImage {
 /// org.opencontainers.image.ref.name). Throws Failure.
 [[nodiscard]] OciImage read_oci_image(const std::filesystem::path& layout, std::string_view tag);
 
-/// What an image's layers may unpack to in all, in bytes: an initrd is unpacked in a guest's memory.
-inline constexpr std::uint64_t most_unpacked = std::uint64_t{8} << 30;
-
 /// Adds a layer, a tar archive, perhaps compressed, with its whiteouts. `room`: bytes that it may still unpack to,
 /// names included; less afterwards. Throws Failure. `what`: for messages.
 void add_layer(RootTree& root, const std::filesystem::path& archive, const std::string& what, std::uint64_t& room);

@@ -94,11 +94,15 @@ void take_entry(RootTree& root, archive* reader, archive_entry* entry, const std
 void add_layer(RootTree& root, const std::filesystem::path& file, const std::string& what, std::uint64_t& room) {
     std::setlocale(LC_CTYPE, "C.UTF-8"); // names are; libarchive converts them to the locale
     const Reader reader(archive_read_new());
-    archive_read_support_filter_all(reader.get());
+    // Media types of the OCI image specification, and unpacked by libarchive itself: for others it starts programs.
+    if (archive_read_support_filter_gzip(reader.get()) != ARCHIVE_OK ||
+        archive_read_support_filter_zstd(reader.get()) != ARCHIVE_OK)
+        throw Failure("this computer's libarchive was built without gzip or zstd");
     archive_read_support_format_tar(reader.get());
     constexpr std::size_t block = 65536;
     if (archive_read_open_filename(reader.get(), file.c_str(), block) != ARCHIVE_OK)
-        throw Failure("cannot read " + what + ": " + text_of(archive_error_string(reader.get())));
+        throw Failure("cannot read " + what + ": " + text_of(archive_error_string(reader.get())) +
+                      " (a layer is a tar archive, plain or compressed by gzip or zstd)");
     root.begin_layer();
     while (true) {
         archive_entry* entry = nullptr;

@@ -14,7 +14,7 @@ namespace bulkhead::tools {
 namespace {
 
 struct stat status_of(const std::filesystem::path& path) {
-    struct stat status{};
+    struct stat status {};
     if (lstat(path.c_str(), &status) != 0)
         throw Failure("cannot read '" + path.string() + "': " + std::strerror(errno));
     return status;
@@ -38,6 +38,7 @@ RootTree read_root_folder(const std::filesystem::path& folder, bool root_owns) {
         throw Failure("'" + folder.string() + "' is no folder");
     RootTree tree;
     std::map<std::pair<dev_t, ino_t>, std::string> first_names;
+    std::uint64_t room = most_unpacked;
     for (const auto& entry : std::filesystem::recursive_directory_iterator(folder)) {
         const struct stat status = status_of(entry.path());
         const std::string name = entry.path().lexically_relative(folder).string();
@@ -49,6 +50,15 @@ RootTree read_root_folder(const std::filesystem::path& folder, bool root_owns) {
                 tree.add_hard_link(name, first->second);
                 continue;
             }
+        }
+        if (S_ISREG(status.st_mode)) { // before it is read: it may be mostly holes
+            const auto size = static_cast<std::uint64_t>(status.st_size);
+            if (size > largest_in_initrd)
+                throw Failure("'" + entry.path().string() + "' has 4 GiB or more, which an initrd cannot hold");
+            if (size > room)
+                throw Failure("'" + folder.string() + "' has more than " + std::to_string(most_unpacked >> 30) +
+                              " GiB in its files, which is too much for an initrd");
+            room -= size;
         }
         tree.add(name, {.mode = status.st_mode,
                         .uid = root_owns ? 0 : status.st_uid,

@@ -149,7 +149,7 @@ std::string RootTree::to_cpio(std::uint32_t mtime) const {
         const std::uint32_t left = names_left[&file]--;
         const auto inode = inodes.try_emplace(&file, static_cast<std::uint32_t>(inodes.size() + 1)).first;
         const bool has_contents = file.is_link() || (file.is_regular() && left == 1); // the last name
-        if (file.contents.size() > 0xffff'ffff)
+        if (file.contents.size() > largest_in_initrd)
             throw Failure("'" + name + "' has 4 GiB or more, which an initrd cannot hold");
         archive.add({.name = name == CpioArchive::trailer ? "./" + name : name, // which is no end to Linux
                      .mode = file.mode,

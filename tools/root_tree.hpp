@@ -14,6 +14,11 @@
 
 namespace bulkhead::tools {
 
+/// Bytes that the files of a root file system may have together: an initrd is unpacked in a guest's memory.
+inline constexpr std::uint64_t most_unpacked = std::uint64_t{8} << 30;
+/// And each of them: a cpio archive has 32 bits for it.
+inline constexpr std::uint64_t largest_in_initrd = 0xffff'ffff;
+
 /// A file; names that are hard links of each other share one.
 struct RootFile {
     std::uint32_t mode = 0; ///< type and permissions, as in struct stat

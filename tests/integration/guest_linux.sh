@@ -43,6 +43,16 @@ ln -s ../bin/busybox root/sbin/init
 pack --root root -o five --append 'quiet "x'
 grep -q 'rdinit=/sbin/init quiet \\"x' five/linux.toml || fail "the command line is not: $(cat five/linux.toml)"
 
+rm root/sbin/init
+mkdir root/init
+refused "nothing says what" pack --root root -o six
+rmdir root/init
+refused "choose a folder outside of it" pack --root root -o root/six
+(cd root && refused "choose a folder outside of it" pack --root . -o six)
+truncate -s 5G root/holes # it is not read for that
+refused "'root/holes' has 4 GiB or more" pack --root root -o six -- /bin/busybox
+rm root/holes
+
 refused "either --root FOLDER or --oci FOLDER" pack -o six
 refused "either --root FOLDER or --oci FOLDER" pack --root root --oci image -o six
 refused "cannot read" pack --oci root -o six
@@ -54,6 +64,37 @@ refused "memory" pack --oci image -o one --name web --memory 1
 diff -r one kept || fail "what was refused has replaced what was there"
 refused "cannot be started" "$bulkhead" guest linux --kernel "$busybox" --oci image -o six
 refused "no image for linux/amd64 with the tag 'x'" pack --oci image -o six --tag x
+
+# Layouts of one layer, as some tools make them and as none does.
+blob() { # FOLDER FILE: puts it there and prints its descriptor
+    local digest
+    digest=$(sha256sum <"$2" | cut -c 1-64)
+    mkdir -p "$1/blobs/sha256" && cp "$2" "$1/blobs/sha256/$digest"
+    printf '{"digest":"sha256:%s","size":%s}' "$digest" "$(stat -c %s "$2")"
+}
+image() { # FOLDER ARCHITECTURE CONFIG LAYER: prints the descriptor of its manifest
+    printf '{"architecture":"%s","os":"linux","config":%s}' "$2" "$3" >config.json
+    printf '{"config":%s,"layers":[%s]}' "$(blob "$1" config.json)" "$(blob "$1" "$4")" >manifest.json
+    blob "$1" manifest.json
+}
+index() { printf '{"schemaVersion":2,"manifests":[%s]}' "$2" >"$1/index.json"; } # FOLDER DESCRIPTORS
+tar -C root -cf layer.tar .
+arm=$(image both arm64 '{}' layer.tar)
+amd=$(image both amd64 '{"Cmd":["/bin/busybox"]}' layer.tar)
+index both "$arm"
+refused "is for arm64" pack --oci both -o six
+index both "$arm,$amd" # which need not say what they are for
+pack --oci both -o seven
+index both "$(image both amd64 '{"Entrypoint":"/bin/sh"}' layer.tar)"
+refused "'Entrypoint', which is no list of texts" pack --oci both -o six
+printf '\x89LZO\x00\x0d\x0a\x1a\x0a' >layer.lzo # whose program libarchive would start
+mkdir programs
+printf '#!/bin/sh\ntouch "%s/started"\n' "$folder" >programs/lzop
+chmod +x programs/lzop
+index both "$(image both amd64 '{"Cmd":["x"]}' layer.lzo)"
+PATH=$folder/programs:$PATH refused "compressed by gzip or zstd" pack --oci both -o six
+[[ ! -e started ]] || fail "a layer has started a program of this computer's"
+
 for blob in image/blobs/sha256/*; do
     cp "$blob" whole
     printf x >>"$blob"
