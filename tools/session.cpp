@@ -97,7 +97,12 @@ private:
             end = SessionEnd::NoKeyboard;
         if (!end && has_reset_meanwhile())
             end = SessionEnd::Reset;
-        return end ? end : overdue();
+        if (end)
+            return end;
+        end = overdue();
+        if (end && plan_.on_overdue)
+            plan_.on_overdue();
+        return end;
     }
 
     /// Now and then: for some machines a log has to be read.

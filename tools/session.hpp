@@ -47,6 +47,8 @@ struct SessionPlan {
     std::vector<int> port_keyboards{};
     /// What came from that one of options.guest_ports; it returns what is to be typed there.
     std::function<std::string(std::size_t port, std::string_view bytes)> on_port_output{};
+    /// Called when the machine has been quiet or running for too long, before it is ended.
+    std::function<void()> on_overdue{};
     std::filesystem::path port_folder{}; ///< takes port_log()s instead of `folder`
 };
 

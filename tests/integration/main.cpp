@@ -16,6 +16,7 @@
 #include "integration/attack_table.hpp"
 #include "integration/boot.hpp"
 #include "integration/recording.hpp"
+#include "integration/standstill.hpp"
 #include "integration/table.hpp"
 #include "integration/verdict.hpp"
 #include "tools/failure.hpp"
@@ -52,6 +53,8 @@ int run_case(const Boot& boot, tools::MachineKind machine, std::string_view name
     const std::vector<std::string>& lines = recording.lines.at("");
     for (const std::string& line : std::span(lines).subspan(lines.size() - std::min(tail, lines.size())))
         std::cout << "    " << line << '\n';
+    for (const std::string& line : standstill_in(recording.serial_log.parent_path()))
+        std::cout << line << '\n';
     return 1;
 }
 

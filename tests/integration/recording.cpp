@@ -15,6 +15,7 @@
 #include "integration/outside.hpp"
 #include "integration/read_back.hpp"
 #include "integration/screen.hpp"
+#include "integration/standstill.hpp"
 #include "tools/failure.hpp"
 #include "tools/file_digest.hpp"
 #include "tools/folders.hpp"
@@ -227,6 +228,7 @@ Run run(const Boot& boot, tools::MachineKind machine, const std::filesystem::pat
     for (const tools::GuestPort& port : boot.options.guest_ports)
         at_ports.emplace_back(boot, machine, port.guest);
     const auto type_at_port = [&](std::size_t port, std::string_view bytes) { return at_ports[port](bytes).type; };
+    const auto keep = [&] { keep_standstill(machine, folder, boot.options.cpus); };
     const tools::SessionEnd end = tools::run_session({.machine = machine,
                                                       .options = boot.options,
                                                       .image = folder / "disk.img",
@@ -235,7 +237,8 @@ Run run(const Boot& boot, tools::MachineKind machine, const std::filesystem::pat
                                                       .total = std::chrono::seconds(1200),
                                                       .keyboard = -1,
                                                       .on_output = std::ref(person),
-                                                      .on_port_output = type_at_port});
+                                                      .on_port_output = type_at_port,
+                                                      .on_overdue = keep});
     unsigned typed = person.typed();
     for (const Operator& each : at_ports)
         typed += each.typed();
