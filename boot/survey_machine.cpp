@@ -5,6 +5,7 @@
 #include "boot/identity_map.hpp"
 #include "boot/machine.hpp"
 #include "boot/memory.hpp"
+#include "boot/open_screen.hpp"
 #include "boot/survey.hpp"
 #include "boot/topology.hpp"
 #include "survey/acpi.hpp"
@@ -120,6 +121,7 @@ void survey_firmware(const Firmware& firmware, Inventory& inventory) {
     facts.is_uefi = Known::Yes;
     facts.secure_boot = secure_boot(firmware) ? Known::Yes : Known::No;
     facts.screen = read_framebuffer(firmware);
+    facts.can_show_text = can_show_text(facts.screen);
     facts.five_level_paging = (arch::read_cr4() & cr4_la57) != 0;
 }
 

@@ -176,6 +176,7 @@ struct FirmwareFacts {
     Known is_uefi{};
     Known secure_boot{};
     FramebufferInfo screen;         ///< address 0: none
+    bool can_show_text = false;     ///< on that screen
     bool five_level_paging = false; ///< it left LA57 on
     bool has_8259 = false;
     u32 io_apics = 0;

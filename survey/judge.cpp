@@ -95,7 +95,7 @@ void judge_platform(Inventory& inventory) {
         warn(inventory, "Secure Boot is on: the firmware starts bulkhead.efi only if it trusts its signature");
     if (inventory.iommus.empty())
         warn(inventory, "no IOMMU was found, or it is off in the firmware's setup: no guest can get a PCI device");
-    if (inventory.serial.empty() && inventory.source == Source::Loader && inventory.firmware.screen.address.value == 0)
+    if (inventory.serial.empty() && inventory.source == Source::Loader && !inventory.firmware.can_show_text)
         warn(inventory, "no serial port was found, and no screen that can be drawn on: nothing will be seen of guests");
     else if (inventory.serial.empty())
         warn(inventory, "no serial port was found: the console is on the screen alone");

@@ -14,7 +14,7 @@ namespace bulkhead::tools {
 namespace {
 
 struct stat status_of(const std::filesystem::path& path) {
-    struct stat status {};
+    struct stat status{};
     if (lstat(path.c_str(), &status) != 0)
         throw Failure("cannot read '" + path.string() + "': " + std::strerror(errno));
     return status;
