@@ -30,6 +30,7 @@ constinit drivers::Pit pit(ports);
 constinit Timer timer BULKHEAD_GUARDED_BY(clock_lock){};
 constinit NmiPin pin BULKHEAD_GUARDED_BY(clock_lock);
 constinit std::atomic<u32> rings_for{nobody}; // the CPU; read without the lock
+constinit u64 set_to BULKHEAD_GUARDED_BY(clock_lock) = 0; // the deadline for which it rings
 
 BULKHEAD_INIT Result<NmiPin> find_masked(const drivers::IsaInterrupt& interrupt) {
     const Result<NmiPin> found = find_nmi_pin(interrupt);
@@ -68,25 +69,26 @@ BULKHEAD_INIT Result<NmiPin> start_pit() {
 }
 
 template <class T> void rearm(T& device) BULKHEAD_REQUIRES(clock_lock) {
-    u64 earliest = 0;
+    u64 due = 0;
     const Vcpu* core = nullptr;
     for (const Guest& guest : machine.guests)
-        if (const u64 deadline = guest.deadline.load(); deadline != 0 && (core == nullptr || deadline < earliest)) {
-            earliest = deadline;
+        if (const u64 deadline = guest.deadline.load(); deadline != 0 && (due == 0 || deadline < due)) {
+            due = deadline;
             core = guest.vcpus[0];
         }
+    if (core == nullptr || !core->present || core->apic_id > 254) // what an I/O APIC can reach
+        core = &machine.cores[machine.service_cpu];
+    // Who changes a deadline of his own as often as he likes does not keep another's from ringing.
+    if (due == set_to && rings_for.load() == core->cpu)
+        return;
     rings_for.store(nobody);
     device.stop();
-    if (core == nullptr) {
-        static_cast<void>(mask_nmi(pin)); // start_clock() has seen that it is there
-        return;
-    }
-    if (!core->present || core->apic_id > 254) // what an I/O APIC can reach
-        core = &machine.cores[machine.service_cpu];
+    if (due == 0)
+        return static_cast<void>(mask_nmi(pin)); // start_clock() has seen that it is there
+    set_to = due;
     rings_for.store(core->cpu);
     static_cast<void>(route_nmi(pin, core->apic_id));
-    const u64 now = arch::read_tsc();
-    const u64 left = std::min(earliest > now ? earliest - now : 0, longest_step * machine.boot.clocks.tsc_khz);
+    const u64 left = std::min(due - std::min(due, arch::read_tsc()), longest_step * machine.boot.clocks.tsc_khz);
     device.arm(left * device.hz() / (machine.boot.clocks.tsc_khz * 1000) + 1);
 }
 

@@ -6,7 +6,8 @@
 
 // The watchdog as a driver finds it, by the actions of the WDAT (Hardware Watchdog Timers Design Specification 1.01):
 // it ends a guest that does not feed it and no other, and the next life knows. `on-crash = "restart"` is part of the
-// test.
+// test. With `storm=` it only starts and stops it, again and again for so many seconds, which is none of the others'
+// business.
 namespace bulkhead::guest {
 
 constexpr std::string_view name = GUEST_NAME;
@@ -111,6 +112,14 @@ void run() {
     check(static_cast<bool>(wdat), "there is a WDAT");
     if (!wdat)
         return;
+    if (const u64 seconds = command_line_number("storm", 0); seconds != 0) {
+        u64 rounds = 0;
+        for (const u64 end = rdtsc() + seconds * tsc_hz(); rdtsc() < end; ++rounds) {
+            run(start);
+            run(stop);
+        }
+        return check(rounds > 1000, "rounds: ", rounds);
+    }
     const bool second_life = run(has_expired) != 0;
     check_stopped();
     if (second_life) {

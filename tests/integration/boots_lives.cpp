@@ -201,6 +201,20 @@ Boot watchdog() {
     return boot;
 }
 
+/// Guests that start and stop their watchdogs all the time have the machine's clock set again each time: that of a
+/// third one, which hangs, must ring all the same.
+Boot watchdog_storm() {
+    const Guest unaware{.name = "unaware", .kernel = "neighbour", .cmdline = "seconds=0", .more = "watchdog = 1"};
+    const Guest one{.name = "one", .kernel = "watchdog", .cmdline = "storm=6"};
+    const Guest two{.name = "two", .kernel = "watchdog", .cmdline = "storm=6"};
+    Boot boot = boot_of("watchdog-storm", {unaware, one, two}, {own_guest("watchdog"), own_guest("neighbour")});
+    const std::string ends = is_off("unaware", "failed: its watchdog was not fed");
+    boot.cases = {{"a third one's expires in the midst of it",
+                   {lines_in_order({ends, "^\\[one\\] PASS watchdog"}),
+                    lines_in_order({ends, "^\\[two\\] PASS watchdog"}), never("\\] FAIL")}}};
+    return boot;
+}
+
 } // namespace
 
 std::vector<Boot> life_boots() {
@@ -210,7 +224,8 @@ std::vector<Boot> life_boots() {
             paused(),
             operations(),
             back_off(),
-            watchdog()};
+            watchdog(),
+            watchdog_storm()};
 }
 
 } // namespace bulkhead::integration
