@@ -10,7 +10,7 @@
 // A guest that minds its own business beside one that does not: for `seconds=`, or with 0 until its power button is
 // pressed, it computes on its memory and takes its tick. Its memory must stay what it wrote, its time must go on and
 // never back, and no interrupt may come but its timer's: any other vector fails it.
-// With `alone=1` it has no exit in that time, whatever the others do. With `rest=` it sleeps for so many ticks after
+// With `alone=1` it has no exit in that time, whatever the others do. With `rest=` it sleeps for so many ticks in
 // each round, and leaves an emulator's time to the others.
 namespace bulkhead::guest {
 
@@ -85,8 +85,8 @@ void run() {
     u64 rounds = 0, damaged = 0;
     while (!is_to_end && (wanted == 0 || rdtsc() - begin < wanted)) {
         fill(rounds);
+        rest(resting); // what others do to its memory is still there behind it
         damaged += count_damaged(rounds++);
-        rest(resting);
     }
     cli();
     const u64 seconds = (rdtsc() - begin) / hz;
