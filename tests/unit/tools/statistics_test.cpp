@@ -4,6 +4,7 @@
 
 #include <fstream>
 #include <iterator>
+#include <unistd.h>
 #include <vector>
 
 #include <catch2/catch_test_macros.hpp>
@@ -22,7 +23,8 @@ const std::string last_line = "bulkhead: memory in use: 2668 KiB, and 8 KiB of t
 
 /// A file that is gone when the test is over.
 struct File {
-    std::filesystem::path path = std::filesystem::temp_directory_path() / "bulkhead-statistics-test.prom";
+    std::filesystem::path path =
+        std::filesystem::temp_directory_path() / ("bulkhead-statistics-" + std::to_string(getpid()) + ".prom");
     ~File() { std::filesystem::remove(path); }
     [[nodiscard]] std::string text() const {
         std::ifstream in(path, std::ios::binary);

@@ -15,6 +15,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <unistd.h>
 #include <vector>
 
 using namespace bulkhead;
@@ -302,7 +303,7 @@ TEST_CASE("ACPI: what does not fit is refused with its number") {
 }
 
 TEST_CASE("ACPI: iasl decompiles every table and compiles it again, SPCR apart, without an error or a warning") {
-    const auto directory = std::filesystem::temp_directory_path() / ("bulkhead-acpi-" + std::to_string(std::rand()));
+    const auto directory = std::filesystem::temp_directory_path() / ("bulkhead-acpi-" + std::to_string(getpid()));
     std::filesystem::create_directories(directory);
     const auto run = [&](const std::string& arguments) {
         const std::string log = (directory / "log").string();

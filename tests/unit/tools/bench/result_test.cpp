@@ -3,6 +3,7 @@
 #include "tools/bench/result.hpp"
 
 #include <fstream>
+#include <unistd.h>
 
 #include <catch2/catch_test_macros.hpp>
 
@@ -20,7 +21,8 @@ const BenchResult now{"0.2.0",
 
 /// A folder that goes with the test.
 struct Folder {
-    std::filesystem::path path = std::filesystem::temp_directory_path() / "bulkhead-result-test";
+    std::filesystem::path path =
+        std::filesystem::temp_directory_path() / ("bulkhead-result-" + std::to_string(getpid()));
     Folder() {
         std::filesystem::remove_all(path);
         std::filesystem::create_directories(path);
