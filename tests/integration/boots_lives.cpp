@@ -205,8 +205,8 @@ Boot watchdog() {
 /// third one, which hangs, must ring all the same.
 Boot watchdog_storm() {
     const Guest unaware{.name = "unaware", .kernel = "neighbour", .cmdline = "seconds=0", .more = "watchdog = 1"};
-    const Guest one{.name = "one", .kernel = "watchdog", .cmdline = "storm=6"};
-    const Guest two{.name = "two", .kernel = "watchdog", .cmdline = "storm=6"};
+    const Guest one{.name = "one", .kernel = "watchdog", .cmdline = "storm=10"};
+    const Guest two{.name = "two", .kernel = "watchdog", .cmdline = "storm=10"};
     Boot boot = boot_of("watchdog-storm", {unaware, one, two}, {own_guest("watchdog"), own_guest("neighbour")});
     const std::string ends = is_off("unaware", "failed: its watchdog was not fed");
     boot.cases = {{"a third one's expires in the midst of it",
