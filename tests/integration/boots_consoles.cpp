@@ -115,6 +115,15 @@ Boot no_screen() {
     return boot;
 }
 
+/// Neither console: the loader says so in the last line that anybody sees, by the firmware's own.
+Boot nothing_to_see() {
+    Boot boot = boot_of("nothing-to-see", {guest_named("neighbour", "seconds=1")}, images_of({"neighbour"}));
+    boot.configuration = "[hypervisor]\nscreen = false\nconsole-port = 0\n\n" + boot.configuration;
+    boot.until = "^bulkhead: this is the last line: ";
+    boot.cases = {{"it is said where the lines end", {line(boot.until)}}};
+    return boot;
+}
+
 /// Nobody can type, and all that is said arrives: the console is polled where it has no interrupt. Nothing else happens
 /// then that the service CPU could be woken by.
 Boot no_interrupt() {
@@ -128,7 +137,7 @@ Boot no_interrupt() {
 } // namespace
 
 std::vector<Boot> console_boots() {
-    return {own_port(), absent_port(), screen(), no_serial(), no_screen(), no_interrupt()};
+    return {own_port(), absent_port(), screen(), no_serial(), no_screen(), nothing_to_see(), no_interrupt()};
 }
 
 } // namespace bulkhead::integration
