@@ -8,10 +8,8 @@
 // svm/backend.cpp). The function follows clang's preserve_none convention: the caller expects only RSP and RBP back, so
 // nothing of the host's is saved but RBP.
 
-    .set    regs, 0xffffffffc0000000            // Cpu::registers
-    .set    control_block, regs + 16 * 8        // Cpu::control_block: physical address for VMRUN
-    .set    core, regs + 17 * 8                 // Cpu::core, which Vcpu::hypervisor_ticks is first in
-    .set    exit_tsc, regs + 18 * 8             // Cpu::exit_tsc
+#include "core/guest_registers.h"
+
     .set    vmcb_rax, 0xffffffffc0020000 + 0x5f8 // the guest's VMCB: RAX is switched by the hardware
 
 // In: GIF = 0. Out: GIF = 0.
@@ -22,18 +20,7 @@ svm_enter_guest:
     pushq   %rbp
     movq    regs + 0 * 8, %rax
     movq    %rax, vmcb_rax
-    movq    regs + 3 * 8, %rbx
-    movq    regs + 5 * 8, %rbp
-    movq    regs + 6 * 8, %rsi
-    movq    regs + 7 * 8, %rdi
-    movq    regs + 8 * 8, %r8
-    movq    regs + 9 * 8, %r9
-    movq    regs + 10 * 8, %r10
-    movq    regs + 11 * 8, %r11
-    movq    regs + 12 * 8, %r12
-    movq    regs + 13 * 8, %r13
-    movq    regs + 14 * 8, %r14
-    movq    regs + 15 * 8, %r15
+    load_guest_registers
     rdtsc                                       // the low half does: RunLoop::serve_requests counts what takes longer
     subl    exit_tsc, %eax
     movq    core, %rcx
@@ -46,18 +33,7 @@ svm_enter_guest:
     rdtsc
     movl    %eax, exit_tsc
     movq    %rcx, regs + 1 * 8
-    movq    %rbx, regs + 3 * 8
-    movq    %rbp, regs + 5 * 8
-    movq    %rsi, regs + 6 * 8
-    movq    %rdi, regs + 7 * 8
-    movq    %r8, regs + 8 * 8
-    movq    %r9, regs + 9 * 8
-    movq    %r10, regs + 10 * 8
-    movq    %r11, regs + 11 * 8
-    movq    %r12, regs + 12 * 8
-    movq    %r13, regs + 13 * 8
-    movq    %r14, regs + 14 * 8
-    movq    %r15, regs + 15 * 8
+    store_guest_registers
     movq    vmcb_rax, %rax
     movq    %rax, regs + 0 * 8
     popq    %rbp

@@ -41,14 +41,9 @@ exception_entries:                      // 16 bytes each: descriptor_tables.cpp 
 // The order is ExceptionFrame's (exceptions.hpp).
     .balign 16
 exception_common:
-    pushq   %r15
-    pushq   %r14
-    pushq   %r13
-    pushq   %r12
-    pushq   %r11
-    pushq   %r10
-    pushq   %r9
-    pushq   %r8
+    .irp    n, 15, 14, 13, 12, 11, 10, 9, 8
+    pushq   %r\n
+    .endr
     pushq   %rdi
     pushq   %rsi
     pushq   %rbp
@@ -70,14 +65,9 @@ exception_common:
     popq    %rbp
     popq    %rsi
     popq    %rdi
-    popq    %r8
-    popq    %r9
-    popq    %r10
-    popq    %r11
-    popq    %r12
-    popq    %r13
-    popq    %r14
-    popq    %r15
+    .irp    n, 8, 9, 10, 11, 12, 13, 14, 15
+    popq    %r\n
+    .endr
     addq    $16, %rsp
     iretq
 
