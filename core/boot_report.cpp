@@ -13,11 +13,6 @@ namespace {
 constexpr u64 kept_limit = 4 * MiB;
 constexpr u64 kept_limit_per_cpu = 128 * KiB;
 
-void announce_cores(Text& line, const Guest& guest) {
-    for (const Vcpu* vcpu : guest.vcpus)
-        line << (vcpu->id == 0 ? " " : ", ") << vcpu->cpu << " (APIC ID " << vcpu->apic_id << ")";
-}
-
 void announce_stages() {
     const BootStages& stages = machine.boot.stages;
     Line<1024> line;
@@ -31,17 +26,6 @@ void announce_stages() {
 }
 
 } // namespace
-
-void announce_plan() {
-    for (const Guest& guest : machine.guests) {
-        Line<2048> line;
-        line << "guest " << guest.name << ": CPU";
-        announce_cores(line, guest);
-        for (const MemoryChunk& chunk : guest.memory_map.chunks())
-            line << "; " << Size{chunk.size} << " at " << Hex{chunk.host.value};
-        console::print(line.view());
-    }
-}
 
 void announce_start() {
     Log() << "console served by CPU " << machine.service_cpu

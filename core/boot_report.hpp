@@ -4,9 +4,6 @@
 
 namespace bulkhead {
 
-/// Who gets which cores and which memory. Before any guest is built, so that what befalls one comes after it.
-void announce_plan();
-
 /// Just before the first guest runs: memory kept and what booting cost. The times of reading, copying, zeroing and
 /// hardware waits are told apart from the rest; under QEMU's -icount they are instruction counts.
 void announce_start();

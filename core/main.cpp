@@ -5,7 +5,6 @@
 #include "arch/x86_64/descriptor_tables.hpp"
 #include "arch/x86_64/entry.hpp"
 #include "base/init.hpp"
-#include "core/boot_report.hpp"
 #include "core/boot_stages.hpp"
 #include "core/build_machine.hpp"
 #include "core/resume.hpp"
@@ -97,7 +96,6 @@ extern "C" [[noreturn]] BULKHEAD_INIT void hv_main(const BootInfo& handed_over) 
     builder.seal();
     cpu_plans = builder.plans();
     launch_guests();
-    announce_plan();
     begin_stage("CPUs and guests");
     start_other_cpus(builder.plans(), builder.trampoline_root());
     continue_on_stack(cpu_plans[0].start_root.value, layout::per_cpu_stack + layout::per_cpu_stack_size,

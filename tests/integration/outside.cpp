@@ -174,7 +174,7 @@ void dump_from_bochs(const std::filesystem::path& dump, u64 size) {
 } // namespace
 
 std::vector<GuestRam> guest_ram_in(const std::vector<std::string>& lines) {
-    const std::regex about("^bulkhead: guest ([^ :]+): CPUs? [^;]*; (.*)$");
+    const std::regex about("^guest ([^ :]+): CPUs? [^(]*\\([^)]*\\), (.*)$");
     const std::regex chunk("(\\d+) (KiB|MiB|GiB) at (0x[0-9a-f]+)");
     std::vector<GuestRam> all;
     for (const std::string& line : lines) {
