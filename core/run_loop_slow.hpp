@@ -156,6 +156,9 @@ template <Backend B> void RunLoop<B>::on_control_register(const VmExit& exit) {
     backend().load_rsp();
     Registers& registers = cpu().registers;
     const GuestControls now = guest_controls(backend(), cpu().vcpu);
+    // The CPU looked before it exited; but another vCPU may have changed the instruction since.
+    if (instruction->operation != Operation::SMSW && backend().paging().cpl != 0)
+        return inject(general_protection);
     const auto operand = locate_word(*instruction);
     if (!operand)
         return inject_fault(operand.error(), exit);
