@@ -28,6 +28,13 @@ public:
     }
     /// Reliable for `owner` itself.
     [[nodiscard]] bool is_held_by(u64 owner) const { return owner_.load(std::memory_order_relaxed) == owner; }
+    /// After a fault of `owner`, who does not come back to what it did: others would wait for ever. True: it held it.
+    bool give_up(u64 owner) __attribute__((no_thread_safety_analysis)) {
+        const bool held = is_held_by(owner);
+        if (held)
+            unlock();
+        return held;
+    }
 
 private:
     std::atomic<u32> next_{0};

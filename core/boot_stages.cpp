@@ -27,7 +27,7 @@ namespace {
 
 void give_up_cpu(Vcpu& core) {
     Log() << "CPU " << core.cpu << " (APIC ID " << core.apic_id << ") did not answer its start-up IPI";
-    core.present = false;
+    core.present.store(false);
     if (core.activity.load() == Activity::Off)
         return;
     if (core.id == 0)

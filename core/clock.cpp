@@ -29,7 +29,8 @@ constinit drivers::Hpet hpet(hpet_registers);
 constinit drivers::Pit pit(ports);
 constinit Timer timer BULKHEAD_GUARDED_BY(clock_lock){};
 constinit NmiPin pin BULKHEAD_GUARDED_BY(clock_lock);
-constinit std::atomic<u32> rings_for{nobody}; // the CPU; read without the lock
+constinit std::atomic<u32> rings_for{nobody};             // the CPU; read without the lock
+constinit std::atomic<u64> service_deadline{0};           // TSC, as Guest::deadline
 constinit u64 set_to BULKHEAD_GUARDED_BY(clock_lock) = 0; // the deadline for which it rings
 
 BULKHEAD_INIT Result<NmiPin> find_masked(const drivers::IsaInterrupt& interrupt) {
@@ -69,14 +70,14 @@ BULKHEAD_INIT Result<NmiPin> start_pit() {
 }
 
 template <class T> void rearm(T& device) BULKHEAD_REQUIRES(clock_lock) {
-    u64 due = 0;
+    u64 due = service_deadline.load();
     const Vcpu* core = nullptr;
     for (const Guest& guest : machine.guests)
         if (const u64 deadline = guest.deadline.load(); deadline != 0 && (due == 0 || deadline < due)) {
             due = deadline;
             core = guest.vcpus[0];
         }
-    if (core == nullptr || !core->present || core->apic_id > 254) // what an I/O APIC can reach
+    if (core == nullptr || !core->present.load() || core->apic_id > 254) // what an I/O APIC can reach
         core = &machine.cores[machine.service_cpu];
     // Who changes a deadline of his own as often as he likes does not keep another's from ringing.
     if (due == set_to && rings_for.load() == core->cpu)
@@ -114,12 +115,13 @@ BULKHEAD_INIT void start_clock() {
     rearm_clock(); // some may be pending
 }
 
-void rearm_clock() {
+bool rearm_clock() {
     const LockGuard lock(clock_lock, lock_owner());
     if (timer == Timer::Hpet)
         rearm(hpet);
     else if (timer == Timer::Pit)
         rearm(pit);
+    return timer != Timer::None;
 }
 
 bool clock_rings(const Vcpu& core) {
@@ -132,9 +134,27 @@ bool clock_rings(const Vcpu& core) {
     return true;
 }
 
-bool holds_clock_lock() { return clock_lock.is_held_by(lock_owner()); }
+bool give_up_clock_lock() {
+    const bool held = clock_lock.give_up(lock_owner());
+    if (held)
+        rings_for.store(nobody);
+    return held;
+}
+
+void serve_again(u64 since) {
+    Vcpu& core = machine.cores[machine.service_cpu];
+    if (core.activity.load() == Activity::Active) { // else nobody misses the CPU
+        const u64 now = arch::read_tsc();
+        service_deadline.store(now + (now - since) + machine.boot.clocks.tsc_khz);
+        if (rearm_clock())
+            return;
+    }
+    kick(core, request_serve);
+}
 
 void expire_timeouts() {
+    if (this_cpu().index == machine.service_cpu) // which looks for what there is to serve now
+        service_deadline.store(0);
     for (Guest& guest : machine.guests)
         expire(guest);
     rearm_clock();

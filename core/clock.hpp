@@ -14,14 +14,19 @@ void start_clock();
 
 /// A deadline (Guest::deadline) has changed, or has come: from here on the clock rings for the earliest that there is,
 /// on that guest's first core, or never. Perhaps early: a long time is done in steps. Any CPU; it takes no lock of a
-/// guest's.
-void rearm_clock();
+/// guest's. False: there is no clock.
+bool rearm_clock();
+
+/// On the service CPU, which has served `since`, a time of the TSC, and has more to do: it comes back to that a millisecond
+/// later than when its guest has had as much time for itself. At once where none runs on it, or there is no clock.
+void serve_again(u64 since);
 
 /// Whether the clock has rung for this core, once for each time. Who is told handles what is due and rearms it.
 [[nodiscard]] bool clock_rings(const Vcpu& core);
 
-/// Whether this CPU is just arming it: a failure then has left it half armed.
-[[nodiscard]] bool holds_clock_lock();
+/// After a failure on this CPU: its lock. Whether it had it, and has left the clock half armed: rearm_clock() arms it
+/// anew.
+bool give_up_clock_lock();
 
 /// What is due is over; then rearms the clock.
 void expire_timeouts();

@@ -7,6 +7,7 @@
 #include "arch/x86_64/hardware.hpp"
 #include "base/init.hpp"
 #include "base/spinlock.hpp"
+#include "core/clock.hpp"
 #include "core/journal.hpp"
 #include "core/life_cycle.hpp"
 #include "core/machine.hpp"
@@ -100,61 +101,47 @@ std::optional<u8> next(ConsolePort& port) {
     return byte;
 }
 
-/// Sends what the UART has room for. False when there is nothing more to send.
-bool transmit(ConsolePort& port) {
-    for (;;) {
-        take_wire();
-        if (port.sent == port.taken.size()) {
-            port.sent = 0;
-            port.taken.clear();
-            for (std::optional<u8> byte; !port.taken.full() && (byte = next(port));)
-                static_cast<void>(port.taken.push_back(static_cast<char>(*byte)));
-        }
-        const std::size_t count = port.uart.transmit({port.taken.begin() + port.sent, port.taken.end()});
-        release_wire();
-        if (port.taken.empty())
-            return false;
-        if (count == 0)
-            return true;
-        port.sent += count;
+/// Takes from the rings as much as the UART's FIFO holds, if it has sent all, and sends what there is room for. How
+/// much that was, of a screen alone all.
+std::size_t transmit(ConsolePort& port) {
+    take_wire();
+    if (port.sent == port.taken.size()) {
+        port.sent = 0;
+        port.taken.clear();
+        for (std::optional<u8> byte; !port.taken.full() && (byte = next(port));)
+            static_cast<void>(port.taken.push_back(static_cast<char>(*byte)));
     }
-}
-
-/// At most so many bytes. False: there are more.
-[[gnu::noinline]] bool flush(ConsolePort& port, u32 most) {
-    for (; port.sent < port.taken.size(); ++port.sent)
-        port.uart.put(port.taken.begin()[port.sent]);
-    for (; most != 0; --most) {
-        const std::optional<u8> byte = next(port);
-        if (!byte)
-            return true;
-        if (port.present)
-            port.uart.put(static_cast<char>(*byte));
-    }
-    return false;
+    const std::string_view rest{port.taken.begin() + port.sent, port.taken.end()};
+    const std::size_t count = port.present ? port.uart.transmit(rest) : rest.size();
+    port.sent += count;
+    release_wire();
+    return count;
 }
 
 [[gnu::noinline]] void serve(ConsolePort& port) {
     if (port.present &&
         port.uart.drain([&](char key) { on_key(port, static_cast<u8>(key)); })) // no pointer: no indirect branch
         Log() << "typed bytes were lost: they came faster than they were taken";
-    for (;;) {
+    const u64 begin = arch::read_tsc();
+    do {
         port.idle.store(false);
-        if (!port.has_interrupt) {
-            constexpr u32 patience = 1024; // a guest may print faster than this: it is not to have this CPU for itself
-            if (!flush(port, patience))
-                return kick(machine.cores[machine.service_cpu], request_serve);
-        } else if (transmit(port)) {
-            port.uart.set_interrupts(true, true); // the next NMI comes when there is room
+        const std::size_t count = transmit(port);
+        if (port.taken.empty()) {
+            port.idle.store(true);
+            // Who filled a ring before that store saw "busy" and sent no NMI: look again.
+            if (port.output == nullptr ? mux.has_input() : !port.output->empty())
+                continue;
+            if (port.present)
+                port.uart.set_interrupts(true, false);
             return;
         }
-        port.idle.store(true);
-        // Who filled a ring before that store saw "busy" and sent no NMI: look again.
-        if (port.output == nullptr ? !mux.has_input() : port.output->empty())
+        if (count == 0 && port.has_interrupt)
+            return port.uart.set_interrupts(true, true); // the next NMI comes when there is room
+        if (count == 0)
             break;
-    }
-    if (port.present)
-        port.uart.set_interrupts(true, false);
+        // A millisecond: guests may print faster than this, and are not to have this CPU for themselves.
+    } while (arch::read_tsc() - begin < machine.boot.clocks.tsc_khz);
+    serve_again(begin);
 }
 
 void show_states() {
@@ -235,7 +222,14 @@ void serve() {
 void wake(Guest& guest) { wake(guest.port.present ? guest.port : shared); }
 
 void flush() {
-    for_each_port([](ConsolePort& port) { flush(port, ~0u); });
+    for_each_port([](ConsolePort& port) {
+        do {
+            for (; port.sent < port.taken.size(); ++port.sent)
+                if (port.present)
+                    port.uart.put(port.taken.begin()[port.sent]);
+            transmit(port);
+        } while (!port.taken.empty());
+    });
 }
 
 void repeat_log(ConsoleWriter& writer, ConsoleOutput& ring) {
@@ -254,7 +248,7 @@ void set_focus(u32 source) {
         Log() << "typing goes to the monitor: help says what it knows";
 }
 
-bool holds_lock() { return log_lock.is_held_by(lock_owner()); }
+bool give_up_lock() { return log_lock.give_up(lock_owner()); }
 
 void emergency(std::string_view line) {
     journal.add(line);

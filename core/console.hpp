@@ -47,8 +47,8 @@ void set_focus(u32 source);
 /// For a CPU that will not return: brings everything out, waiting for the wire. Only when nothing else may run.
 void flush();
 
-/// Whether this CPU is writing a line: a failure then has left one half written.
-bool holds_lock();
+/// After a failure on this CPU: its lock. Whether it had it, and has left a line half written.
+bool give_up_lock();
 
 /// Last words of a broken hypervisor: past all locks and rings.
 void emergency(std::string_view line);

@@ -13,7 +13,7 @@ struct ConsolePort {
     static constinit inline arch::CpuPorts ports;
     drivers::SerialPort<arch::CpuPorts> uart{ports, 0};
     bool present = false;
-    bool has_interrupt = false;    ///< else what is to be sent is waited for, and nothing can be typed
+    bool has_interrupt = false;    ///< else it is looked at again and again while there is something to send
     std::atomic<bool> idle{false}; ///< nothing was left to send: who has something then sends the service CPU an NMI
     /// Taken from the rings, as many as a FIFO has room for: fewer, and each would cost an interrupt.
     StaticVector<char, drivers::uart_fifo_size> taken;

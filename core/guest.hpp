@@ -58,7 +58,7 @@ struct alignas(64) Vcpu {
     u32 cpu = 0;     ///< index in BootInfo::cpus
     u32 apic_id = 0; ///< physical
     std::atomic<u32> requests{0};
-    bool present = true;            ///< false: it did not answer when it was started
+    std::atomic<bool> present{true}; ///< false: it did not answer when it was started, or has stopped for good
     std::atomic<bool> ready{false}; ///< the core has started and built what it has to
     std::atomic<Activity> activity{Activity::Off};
     std::atomic<u8> start_up_vector{0}; ///< of the last start-up IPI: it starts at this page

@@ -3,13 +3,15 @@
 //
 // Exceptions in the hypervisor itself. The NMI is our signal; all else is a broken invariant: it costs the guest of
 // this core, and the machine only if something shared may be half changed.
+#include <utility>
+
 #include "arch/x86_64/entry.hpp"
 #include "arch/x86_64/exceptions.hpp"
 #include "arch/x86_64/instructions.hpp"
 #include "core/clock.hpp"
 #include "core/console.hpp"
 #include "core/cpu.hpp"
-#include "core/failure.hpp"
+#include "core/life_cycle.hpp"
 #include "core/machine.hpp"
 #include "core/resume.hpp"
 #include "core/run_cpu_steps.hpp"
@@ -36,7 +38,7 @@ void print_registers(const ExceptionFrame& frame) {
     }
 }
 
-[[noreturn]] void fail_machine(const ExceptionFrame& frame) {
+void panic(const ExceptionFrame& frame) {
     Line<160> line;
     describe(line << "hypervisor: ", frame);
     console::emergency(line.view());
@@ -46,6 +48,27 @@ void print_registers(const ExceptionFrame& frame) {
                                : "hypervisor: something shared may be damaged; this core stops");
     if (reboots)
         reset_machine();
+}
+
+/// What this CPU holds, others would wait for. Whether it was anything: it may be half changed.
+bool give_up_locks() {
+    bool any = console::give_up_lock();
+    any |= give_up_clock_lock();
+    for (Guest& guest : machine.guests) {
+        any |= guest.devices_lock.give_up(lock_owner());
+        any |= guest.life_lock.give_up(lock_owner());
+    }
+    return any;
+}
+
+/// For good. Its guest's other vCPUs stop, and nobody waits for this one; the clock looks for another core to ring for.
+[[noreturn]] void stop_core(Vcpu& core) {
+    core.present.store(false);
+    if (core.activity.load() != Activity::Off) {
+        begin_stop(*core.guest, StopReason::Failed, &core);
+        leave_guest(core);
+    }
+    rearm_clock();
     arch::stop();
 }
 
@@ -60,22 +83,26 @@ extern "C" void handle_exception(const ExceptionFrame& frame) {
         nmi_outside_of_guest();
         return;
     }
-    if (!own_tables)
-        fail_machine(frame);
+    if (!own_tables) {
+        panic(frame);
+        arch::stop();
+    }
     Cpu& cpu = this_cpu();
     if ((arch::read_cr3() & ~(page_size - 1)) == cpu.firmware_root.value) {
         describe(Record() << "the firmware failed: ", frame);
         __builtin_longjmp(firmware_fault, 1);
     }
-    Guest* guest = cpu.core->guest;
-    if (cpu.in_failure || guest == nullptr || cpu.core->activity.load() != Activity::Active ||
-        guest->devices_lock.is_held_by(lock_owner()) || guest->life_lock.is_held_by(lock_owner()) ||
-        console::holds_lock() || holds_clock_lock())
-        fail_machine(frame);
-    cpu.in_failure = true;
+    const bool shared = give_up_locks();
+    const bool again = std::exchange(cpu.in_failure, true);
+    if (shared || again || cpu.core->activity.load() != Activity::Active) {
+        panic(frame);
+        if (again)
+            arch::stop();
+        stop_core(*cpu.core);
+    }
     {
         Record line;
-        line << "guest " << guest->name << " vCPU " << cpu.core->id
+        line << "guest " << cpu.core->guest->name << " vCPU " << cpu.core->id
              << " stopped: a fault of the hypervisor while it served it";
     }
     {

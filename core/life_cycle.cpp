@@ -119,7 +119,7 @@ void end_life(Guest& guest) BULKHEAD_REQUIRES(guest.life_lock) {
         return kick(*guest.vcpus[0], request_scrub);
     const GuestInfo& info = *guest.info;
     const u32 wanted = end.state == GuestState::Failed ? info.restart_on_crash : info.restart_on_reboot;
-    if (end.restarts_as_it_is_set && wanted != 0 && guest.vcpus[0]->present) {
+    if (end.restarts_as_it_is_set && wanted != 0 && guest.vcpus[0]->present.load()) {
         const std::optional<u64> delay =
             guest.restart_count.next(milliseconds_since(guest.started_at), info.restart_limit, info.restart_delay);
         if (delay == 0)
@@ -145,7 +145,7 @@ constexpr u8 allowed_in[]{off | waiting,
                           off | waiting | running | paused};
 
 Situation situation_of(const Guest& guest) BULKHEAD_REQUIRES(guest.life_lock) {
-    if (!guest.vcpus[0]->present)
+    if (!guest.vcpus[0]->present.load())
         return impossible;
     if (!is_alive(guest))
         return guest.deadline.load() == 0 ? off : waiting;
@@ -167,7 +167,7 @@ std::string_view describe(Situation situation) {
     case stopping:
         return "it is being stopped";
     case impossible:
-        return "its first CPU did not start";
+        return "its first CPU is not there";
     }
     __builtin_unreachable();
 }
@@ -226,7 +226,7 @@ void launch(Guest& guest) {
     for (Vcpu* vcpu : guest.vcpus) {
         // What the old life's vCPUs asked of each other is not for this one.
         vcpu->requests.fetch_and(request_serve | request_all_off);
-        if (!vcpu->present)
+        if (!vcpu->present.load())
             continue;
         vcpu->is_new.store(true);
         vcpu->activity.store(Activity::WaitForSipi);

@@ -58,7 +58,7 @@ void prepare_vcpu_state(Cpu& cpu, Vcpu& core) {
 BULKHEAD_INIT void wait_for_go(Cpu& cpu) {
     if (cpu.index == 0) {
         for (const Vcpu& core : machine.cores)
-            while (core.present && !core.ready.load())
+            while (core.present.load() && !core.ready.load())
                 arch::pause();
         announce_start();
         open_guest_ports();

@@ -20,8 +20,6 @@ namespace bulkhead {
 
 namespace {
 
-constinit Spinlock io_apic_lock; // of all: console and clock, and an index that selects the register
-
 /// A UART's interrupt becomes an edge NMI of the service CPU: it costs nothing until a key is pressed.
 BULKHEAD_INIT Result<void> route_uart(u32 irq) {
     const Result<NmiPin> pin = find_nmi_pin(drivers::find_isa_interrupt(irq, handed(machine.boot.overrides)));
@@ -39,22 +37,20 @@ BULKHEAD_INIT Result<NmiPin> find_nmi_pin(const drivers::IsaInterrupt& interrupt
 }
 
 Result<void> route_nmi(const NmiPin& pin, u32 apic_id) {
-    const LockGuard lock(io_apic_lock, lock_owner());
     arch::DeviceRegisters registers(pin.io_apic);
     return drivers::IoApic(registers).route_nmi(pin.pin, apic_id, pin.active_low);
 }
 
 Result<void> mask_nmi(const NmiPin& pin) {
-    const LockGuard lock(io_apic_lock, lock_owner());
     arch::DeviceRegisters registers(pin.io_apic);
     return drivers::IoApic(registers).mask(pin.pin);
 }
 
 BULKHEAD_INIT u32 choose_service_cpu() {
-    if (machine.boot.service_cpu < machine.cores.size() && machine.cores[machine.boot.service_cpu].present)
+    if (machine.boot.service_cpu < machine.cores.size() && machine.cores[machine.boot.service_cpu].present.load())
         return machine.boot.service_cpu;
     for (const Vcpu& core : machine.cores)
-        if (core.guest == nullptr && core.present && core.apic_id < 255) // what an I/O APIC can reach
+        if (core.guest == nullptr && core.present.load() && core.apic_id < 255) // what an I/O APIC can reach
             return core.cpu;
     return machine.guests.empty() ? 0 : machine.guests[0].vcpus[0]->cpu;
 }
@@ -82,17 +78,17 @@ BULKHEAD_INIT void open_guest_ports() {
 }
 
 BULKHEAD_INIT void start_service() {
-    start_clock();
     const bool wanted = machine.boot.console_port != 0 && machine.boot.console_irq != 0;
     const Result<void> routed = wanted ? route_uart(machine.boot.console_irq) : Result<void>();
     if (!routed)
         Log() << "typed input does not work: " << routed.error().what << " (" << routed.error().value << ")";
+    start_clock(); // from here on the I/O APICs are the clock's, under its lock
     console::start_service(machine.console_sources, wanted && routed);
 }
 
 void kick(Vcpu& core, VcpuRequest request) {
     core.requests.fetch_or(request);
-    if (!machine.go.load() || !core.present)
+    if (!machine.go.load() || !core.present.load())
         return;
     static_cast<void>(local_apic().send_ipi(core.apic_id, drivers::IpiMode::Nmi)); // the ID was checked at boot
 }

@@ -26,7 +26,8 @@ struct NmiPin {
 };
 /// Where an interrupt arrives. While booting.
 Result<NmiPin> find_nmi_pin(const drivers::IsaInterrupt& interrupt);
-/// To the CPU with that physical APIC ID, at most 254; or to none. Any CPU. Errors: the I/O APIC has no such pin.
+/// To the CPU with that physical APIC ID, at most 254; or to none. One CPU at a time: it changes an index that selects the
+/// register. Errors: the I/O APIC has no such pin.
 Result<void> route_nmi(const NmiPin& pin, u32 apic_id);
 Result<void> mask_nmi(const NmiPin& pin);
 

@@ -134,10 +134,38 @@ Boot no_interrupt() {
     return boot;
 }
 
+/// Two guests print as fast as they can; a third has the CPU that serves the consoles, and is done before them. `more`:
+/// of the hypervisor's table.
+Boot printers(const std::string& name, const std::string& more) {
+    const auto printer = [](const std::string& guest) {
+        return Guest{.name = guest, .kernel = "hello", .cmdline = "seconds=5"};
+    };
+    Boot boot = boot_of(name, {guest_named("neighbour", "seconds=2"), printer("one"), printer("two")},
+                        images_of({"neighbour", "hello"}));
+    const std::string any = "cpus = 1";
+    boot.configuration.replace(boot.configuration.find(any), any.size(), "cpus = [1]");
+    boot.configuration = "[hypervisor]\nservice-cpu = 1\n" + more + "\n" + boot.configuration;
+    boot.options.screen = true; // which takes longest
+    boot.cases = {passes("neighbour"),
+                  {"whose CPU serves them is done before them",
+                   {line("^bulkhead: console served by CPU 1, which a guest owns$"),
+                    lines_in_order({is_off("neighbour", "powered off"), is_off("one", "powered off")}),
+                    lines_in_order({is_off("neighbour", "powered off"), is_off("two", "powered off")})}}};
+    return boot;
+}
+
 } // namespace
 
 std::vector<Boot> console_boots() {
-    return {own_port(), absent_port(), screen(), no_serial(), no_screen(), nothing_to_see(), no_interrupt()};
+    return {own_port(),
+            absent_port(),
+            screen(),
+            no_serial(),
+            no_screen(),
+            nothing_to_see(),
+            no_interrupt(),
+            printers("printers", ""),
+            printers("printers-without-interrupt", "console-irq = 0\n")};
 }
 
 } // namespace bulkhead::integration

@@ -134,8 +134,8 @@ Boot far_cpus() {
     boot.on = {tools::MachineKind::QemuAmd};
     boot.options.far_cpus = 3;
     boot.cases = {{"IDs of 256 and more are in use",
-                   {line("^bulkhead: guest smp: CPU 1 \\(APIC ID 1\\), 2 \\(APIC ID 256\\), 3 \\(APIC ID 260\\);"),
-                    line("^bulkhead: guest zero-exit: CPU 4 \\(APIC ID 264\\);")}},
+                   {line("^guest smp: CPUs 1, 2, 3 \\(APIC IDs 1, 256, 260\\), "),
+                    line("^guest zero-exit: CPU 4 \\(APIC ID 264\\), ")}},
                   passes("smp"),
                   passes("zero-exit"),
                   {"no guest is stopped", {never("stopped at RIP")}}};
@@ -233,12 +233,28 @@ Boot own_fault() {
     return boot;
 }
 
-/// With a lock held the core stops. The others go on.
+/// With a lock held the core stops, and gives up the lock. The others go on: its guest's other vCPU ends, the monitor
+/// is answered, a watchdog behind its guest's rings, and the machine ends when all have.
 Boot halt() {
-    Boot boot = boot_of("halt", {guest_named("fault", "machine=1"), guest_named("neighbour", "seconds=5")},
-                        images_of({"fault", "neighbour"}));
+    const Guest fault{.name = "fault",
+                      .kernel = "fault",
+                      .cmdline = "machine=1",
+                      .cpus = 2,
+                      .more = "watchdog = 2\non-crash = \"restart\"\n"};
+    const Guest unaware{.name = "unaware", .kernel = "neighbour", .cmdline = "seconds=0", .more = "watchdog = 3\n"};
+    Boot boot =
+        boot_of("halt", {fault, unaware, guest_named("neighbour", "seconds=5")}, images_of({"fault", "neighbour"}));
     boot.configuration = "[hypervisor]\ndebug-faults = true\n\n" + boot.configuration;
+    boot.typing = {{is_off("fault", "failed"), "\x1dmlist\r"},
+                   {"guest neighbour: running", "stats\r"},
+                   {"^bulkhead: memory in use", "shutdown fault\r"},
+                   {"guest fault: no shutdown", "start fault\r"}};
     boot.cases = {
+        {"who asks for its guest is answered",
+         {lines_in_order({"guest fault: failed, 2 vCPUs", "^bulkhead: memory in use",
+                          "guest fault: no shutdown: its first CPU is not there",
+                          "guest fault: no start: its first CPU is not there"})}},
+        {"another's watchdog rings", {line(is_off("unaware", "failed: its watchdog was not fed"))}},
         {"it is recorded, and the core stops",
          {lines_in_order({"^bulkhead: hypervisor: #UD .* at 0x[0-9a-f]{16}, cr2 ", "^bulkhead: hypervisor: r0 0x",
                           "^bulkhead: hypervisor: something shared may be damaged; this core stops"})}},
@@ -251,7 +267,6 @@ Boot halt() {
          "screen panic"}};
     boot.options.screen = true;
     boot.photographs = {{"panic", "^bulkhead: hypervisor: something shared may be damaged; this core stops"}};
-    boot.until = "^\\[neighbour\\] (PASS|FAIL) neighbour"; // its end is told by another ring
     return boot;
 }
 
@@ -283,7 +298,7 @@ Boot unstartable() {
                         {{"no-kernel", tools::build_folder() / "boot/embedded.elf"}, own_guest("hello")});
     boot.cases = {passes("hello"),
                   {"the other one says why, after the plan",
-                   {lines_in_order({"^bulkhead: guest no-kernel: CPU \\d", "^bulkhead: guest hello: CPU \\d",
+                   {lines_in_order({"^guest no-kernel: CPU \\d", "^guest hello: CPU \\d",
                                     "^bulkhead: guest no-kernel not started: .*has a segment above 4 GiB: address "
                                     "\\(0xffffffff80000000\\)$",
                                     is_off("no-kernel", "failed")})}}};

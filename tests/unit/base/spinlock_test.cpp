@@ -19,6 +19,17 @@ TEST_CASE("Spinlock: held by who took it, and by nobody else") {
     CHECK_FALSE(lock.is_held_by(1));
 }
 
+TEST_CASE("Spinlock: who holds it can give it up, and nobody else; then others have it") {
+    Spinlock lock;
+    lock.lock(1);
+    CHECK_FALSE(lock.give_up(2));
+    CHECK(lock.is_held_by(1));
+    CHECK(lock.give_up(1));
+    CHECK_FALSE(lock.give_up(1));
+    const LockGuard guard(lock, 2);
+    CHECK(lock.is_held_by(2));
+}
+
 TEST_CASE("Spinlock: one at a time, and the owner is the one inside") {
     constexpr u32 rounds = 20'000;
     Spinlock lock;
