@@ -120,11 +120,10 @@ private:
         case RefusedInstruction:
             return inject(general_protection);
         case DebugException:
-            if (backend().take_debug_exception())
-                return inject(debug_exception);
-            return;
         case AlignmentCheck:
-            return inject(alignment_check);
+            if (exit.reason == AlignmentCheck || backend().take_debug_exception())
+                inject(exit.reason == AlignmentCheck ? alignment_check : debug_exception);
+            return on_nmi(); // the next one may come before any NMI, and before the preemption timer
         // A PC has FERR# interrupt by way of its 8259s, which this machine has not: the guest finds NE as good as 1,
         // which it always is on VT-x.
         case FloatingPointError:
