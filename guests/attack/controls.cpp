@@ -3,6 +3,7 @@
 #include <array>
 
 #include "guests/attack/attack.hpp"
+#include "guests/attack/debug_registers.hpp"
 #include "guests/attack/instructions.hpp"
 #include "guests/lib/layout.h"
 
@@ -79,13 +80,6 @@ void flip_bits(Group& group, std::string_view what, Ends allowed, u64 spared, Re
     flip(~u64{0});
     group.expect(read() == before, what, " is what it was");
 }
-
-template <unsigned Number> u64 read_debug() {
-    u64 value;
-    asm volatile("movq %%dr%c1, %0" : "=r"(value) : "i"(Number));
-    return value;
-}
-template <unsigned Number> void write_debug(u64 value) { asm volatile("movq %0, %%dr%c1" : : "r"(value), "i"(Number)); }
 
 u64 read_xcr0() {
     u32 low, high;

@@ -117,7 +117,8 @@ std::vector<Boot> attack_boots() {
         outside(),
         attacks("attacks", {{"memory", {"memory", "memory that stops"}, "", 1, next_life, memory_stops},
                             {"ports", {"ports"}},
-                            {"msr", {"msr"}}}),
+                            {"msr", {"msr"}},
+                            {"debug", {"breakpoints", "breakpoints without end"}, "", 1, next_life}}),
         attacks("attacks-on-emulation",
                 {{"emulation",
                   {"hypercalls", "emulated accesses", "storms", "code over an edge"},
@@ -175,6 +176,14 @@ std::vector<Attack> all_attacks() {
          "each number 0 to 1FFFh, C0000000h to C0001FFFh, C0010000h to C0011FFFh and others, read, written with 0, "
          "ones, addresses that are not canonical; where it can be read, with each bit flipped",
          "#GP or the guest's own"},
+        {first, "breakpoints",
+         "DR0 to DR3 of each kind, length and enable bit on the hypervisor's addresses, on what it emulates, behind "
+         "MOV SS and on the guest's own; DR7.GD; reserved bits; a handler that goes back without RF",
+         "the guest's own #DB; what the hypervisor does raises none"},
+        {first, "breakpoints without end",
+         "one on the first instruction of its own handler, also with TF; VT-x: on the stack that its exception is "
+         "pushed to",
+         "its watchdog ends it"},
         {cpu, "instructions",
          "those of VT-x, AMD-V, SMM, SGX, SNP and TDX, in four modes; every opcode behind 0F by a process; "
          "INVD and WBINVD in a row",
