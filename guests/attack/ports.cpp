@@ -2,9 +2,10 @@
 // Copyright the Bulkhead authors
 #include "devices/platform.hpp"
 #include "guests/attack/attack.hpp"
+#include "guests/attack/power_ports.hpp"
 
 // Every port, by every instruction that reaches one. The guest's own devices answer; all else reads as ones, and takes
-// writes that go nowhere. Only the ports that switch this machine off are spared.
+// writes that go nowhere. Then the ports that switch this machine off.
 namespace bulkhead::guest {
 
 constexpr std::string_view name = GUEST_NAME;
@@ -116,14 +117,29 @@ void edges(Group& group) {
 } // namespace
 
 void run() {
-    Group group("ports");
-    read_and_write_all<u8>(group);
-    read_and_write_all<u16>(group);
-    read_and_write_all<u32>(group);
-    string_forms(group);
-    user_mode(group);
-    own_devices(group);
-    edges(group);
+    if (life() == 1) {
+        {
+            Group group("ports");
+            read_and_write_all<u8>(group);
+            read_and_write_all<u16>(group);
+            read_and_write_all<u32>(group);
+            string_forms(group);
+            user_mode(group);
+            own_devices(group);
+            edges(group);
+        }
+        Group group("power and watchdog");
+        try_power_bytes(group);
+        try_power_widths(group);
+        try_watchdog(group);
+        try_power_of_process(group);
+    } else {
+        check_last_end(life() - 2);
+    }
+    stop_by_each("power, reset and watchdog", std::size(ends), [](u64 index) {
+        print("attack: ", index, ": ", ends[index].what);
+        ends[index].act();
+    });
 }
 
 } // namespace bulkhead::guest

@@ -116,7 +116,7 @@ std::vector<Boot> attack_boots() {
     return {
         outside(),
         attacks("attacks", {{"memory", {"memory", "memory that stops"}, "", 1, next_life, memory_stops},
-                            {"ports", {"ports"}},
+                            {"ports", {"ports", "power and watchdog", "power, reset and watchdog"}, "", 1, next_life},
                             {"msr", {"msr"}},
                             {"debug", {"breakpoints", "breakpoints without end"}, "", 1, next_life}}),
         attacks("attacks-on-emulation",
@@ -172,6 +172,14 @@ std::vector<Attack> all_attacks() {
          "each port but those of the guest's own devices, by IN and OUT of 1, 2 and 4 bytes, many by strings, and by "
          "a process",
          "ones and ignored; #GP for a process"},
+        {first, "power and watchdog",
+         "each value of the power block, time-outs and commands of the watchdog, by accesses of each width that begin "
+         "before, in and behind them, by strings, and by a process",
+         "as docs/guests.md says; nothing by what begins before them or is too narrow; #GP for a process"},
+        {first, "power, reset and watchdog",
+         "the reset register by accesses of each width and by strings, together with the sleep register; time-outs of "
+         "0 and 1, and shorter ones while it runs",
+         "this guest begins a new life, which knows whether it was the watchdog"},
         {first, "msr",
          "each number 0 to 1FFFh, C0000000h to C0001FFFh, C0010000h to C0011FFFh and others, read, written with 0, "
          "ones, addresses that are not canonical; where it can be read, with each bit flipped",
