@@ -123,6 +123,8 @@ void add_fuzz(Commands& commands) {
                         "one of them, as tests/fuzz has it; again for more; default: all");
     command->add_option("--runs", arguments->runs, "inputs of each target; default: as many as there is time for");
     command->add_option("--time", arguments->seconds, "seconds for each target; default: 60, if --runs is not given");
+    command->add_flag("--renew-corpus", arguments->renews_corpus,
+                      "then write the fewest of the inputs found that reach all that they reach to tests/fuzz/corpus");
     command->footer(
         "An input that fails is kept as build/fuzz/failed-*: build/tests/fuzz/fuzz_TARGET FILE repeats it.\n"
         "Exit status: 1 when one has failed.");

@@ -10,6 +10,7 @@
 #include <iostream>
 #include <iterator>
 #include <poll.h>
+#include <set>
 #include <unistd.h>
 
 #include "tools/ending_signals.hpp"
@@ -25,6 +26,7 @@ using Clock = std::chrono::steady_clock;
 
 constexpr std::uint64_t standard_seconds = 60;
 constexpr std::chrono::seconds between_reports{10};
+constexpr std::uintmax_t most_bytes_of_corpus = 64 * 1024; ///< tests/fuzz/corpus.sh asks for it
 
 /// A line of the file that the build writes (tests/fuzz/CMakeLists.txt).
 struct Target {
@@ -42,6 +44,9 @@ struct Row {
 
 fs::path programs() { return build_folder() / "tests/fuzz"; }
 fs::path results() { return build_folder() / "fuzz"; }
+fs::path program_of(const Target& target) { return programs() / ("fuzz_" + target.name); }
+/// In the repository.
+fs::path corpus_of(const Target& target) { return source_folder() / "tests/fuzz/corpus" / target.name; }
 
 std::vector<Target> all_targets() {
     std::ifstream list(programs() / "targets");
@@ -72,7 +77,7 @@ std::vector<Target> chosen_targets(const std::vector<std::string>& names) {
 Command command_for(const Target& target, const FuzzArguments& arguments) {
     const fs::path corpus = results() / target.name;
     fs::create_directories(corpus);
-    Command command{programs() / ("fuzz_" + target.name),
+    Command command{program_of(target),
                     "-artifact_prefix=" + (results() / ("failed-" + target.name + "-")).string(),
                     "-print_final_stats=1",
                     "-max_len=" + target.longest,
@@ -87,7 +92,39 @@ Command command_for(const Target& target, const FuzzArguments& arguments) {
         command.push_back("-max_total_time=" + std::to_string(seconds));
     command.push_back(corpus);
     command.push_back(programs() / "seeds" / target.name);
+    if (fs::exists(corpus_of(target)))
+        command.push_back(corpus_of(target));
     return command;
+}
+
+/// The fewest inputs that reach each place which the made seeds do not reach, of those that runs here have found and of
+/// the corpus that there is. Where they are too much for a repository the largest are left out.
+void renew_corpus(const Target& target) {
+    const TemporaryFolder folder;
+    const fs::path merged = folder.path() / "merged", corpus = corpus_of(target);
+    fs::create_directories(corpus);
+    run_or_throw({program_of(target), "--write-seeds=" + merged.string()});
+    std::set<fs::path> made;
+    for (const auto& file : fs::directory_iterator(merged))
+        made.insert(file.path());
+    run_or_throw({program_of(target), "-set_cover_merge=1", "-use_counters=0", "-max_len=" + target.longest,
+                  "-rss_limit_mb=4096", "-timeout=20", merged, results() / target.name, corpus});
+    std::set<std::pair<std::uintmax_t, fs::path>> found; // the smallest first
+    for (const auto& file : fs::directory_iterator(merged))
+        if (!made.contains(file.path()))
+            found.emplace(file.file_size(), file.path());
+    fs::remove_all(corpus);
+    fs::create_directories(corpus);
+    std::uintmax_t files = 0, bytes = 0;
+    for (const auto& [size, file] : found) {
+        if (bytes + size > most_bytes_of_corpus)
+            break;
+        fs::copy_file(file, corpus / file.filename());
+        bytes += size;
+        ++files;
+    }
+    std::cout << target.name << ": its corpus has " << files << " files, " << bytes << " bytes; "
+              << found.size() - files << " are left out" << std::endl;
 }
 
 std::string text_of(const fs::path& path) {
@@ -165,8 +202,11 @@ int run_fuzz(const FuzzArguments& arguments) {
     const EndingSignals signals;
     std::vector<Row> rows;
     try {
-        for (const Target& target : targets)
+        for (const Target& target : targets) {
             rows.push_back(run_target(target, arguments, signals, rows));
+            if (arguments.renews_corpus && !rows.back().failed)
+                renew_corpus(target);
+        }
     } catch (const Failure&) {
         print_table(rows);
         throw;

@@ -12,6 +12,7 @@ struct FuzzArguments {
     std::vector<std::string> targets; ///< none: all
     std::uint64_t runs = 0;           ///< of each target; 0: as many as there is time for
     std::uint64_t seconds = 0;        ///< for each target; 0: as long as its runs take
+    bool renews_corpus = false;       ///< what was found becomes the corpus in tests/fuzz/corpus
 };
 
 /// Runs targets of tests/fuzz, one after the other, and says what each has found. What an input of one reaches anew
