@@ -3,6 +3,7 @@
 #include <array>
 
 #include "guests/attack/attack.hpp"
+#include "guests/attack/control_rules.hpp"
 #include "guests/attack/debug_registers.hpp"
 #include "guests/attack/instructions.hpp"
 #include "guests/lib/layout.h"
@@ -60,15 +61,19 @@ void try_cpuid(Group& group) {
                 group.attempt(ignored, [=] { cpuid(leaf, subleaf); }, "CPUID ", Hex{leaf});
 }
 
-/// Flips each bit of a register, and each pair of bits that begins with it; then puts back what was there. `spared`
-/// are bits which this program cannot do without: they belong to what stops a guest.
-template <typename Read, typename Write>
-void flip_bits(Group& group, std::string_view what, Ends allowed, u64 spared, Read read, Write write) {
+u64 taken, refusals;
+
+/// Flips each bit of a register, and each pair of bits that begins with it; then puts back what was there. `spared` are
+/// bits which this program cannot do without: they belong to what stops a guest.
+template <typename Read, typename Write, typename EndOf>
+void flip_bits(Group& group, std::string_view what, u64 spared, EndOf end_of_value, Read read, Write write) {
     const u64 before = read();
     const auto flip = [&](u64 bits) {
         if ((bits & spared) != 0)
             return;
-        group.attempt(allowed, [&] { write(before ^ bits); }, what, " flips ", Hex{bits});
+        const Frame frame = group.attempt(
+            end_of_value(before ^ bits), [&] { write(before ^ bits); }, what, " flips ", Hex{bits});
+        ++(frame.vector == returned ? taken : refusals);
         for (int i = 0; i < 2; ++i) // DR7.GD makes the first one an exception
             attempt([&] { write(before); });
     };
@@ -96,30 +101,59 @@ u64 read_cr8() {
 }
 void write_cr8(u64 value) { asm volatile("movq %0, %%cr8" : : "r"(value)); }
 
-constexpr u64 cr4_osxsave = 1 << 18, cr4_smep = 1 << 20, cr4_smap = 1 << 21, not_of_cr3 = ~u64{0xfff};
+constexpr u64 cr4_osxsave = 1 << 18, not_of_cr3 = ~u64{0xfff};
 constexpr u32 msr_efer = 0xc0000080;
 
+/// SDM 1 13.3.
+bool takes_xcr0(u64 value) {
+    constexpr u64 sse = 2, avx = 4, bounds = 0x18, avx512 = 0xe0;
+    const CpuidResult offered = cpuid(0xd);
+    const u64 wide = value & avx512;
+    return (value & ~(u64{offered.edx} << 32 | offered.eax)) == 0 && (value & 1) != 0 &&
+           ((value & avx) == 0 || (value & sse) != 0) && (wide == 0 || (wide == avx512 && (value & avx) != 0)) &&
+           ((value & bounds) == 0 || (value & bounds) == bounds);
+}
+
+/// In 64-bit mode.
 void try_registers(Group& group) {
-    constexpr Ends either = ignored | refused;
-    flip_bits(group, "CR0", either, 0, read_cr0, write_cr0);
-    flip_bits(group, "CR3", either, not_of_cr3, read_cr3, write_cr3);
-    flip_bits(group, "CR4", either, cr4_smep | cr4_smap, read_cr4, write_cr4);
-    flip_bits(group, "CR8", either, 0, read_cr8, write_cr8);
-    flip_bits(group, "EFER", either, 0, [] { return rdmsr(msr_efer); }, [](u64 value) { wrmsr(msr_efer, value); });
-    flip_bits(group, "DR6", either, 0, read_debug<6>, write_debug<6>);
-    flip_bits(group, "DR7", either | debugged, 0, read_debug<7>, write_debug<7>);
+    constexpr auto only_if = [](bool good) { return good ? ignored : refused; };
+    // QEMU's CPU does not look at bits of CR0 and CR8 that are reserved, where nothing exits.
+    const Ends reserved = is_intel() ? refused : refused | ignored;
+    flip_bits(
+        group, "CR0", 0,
+        [=](u64 value) {
+            const bool good = takes_cr0(value) && (value & cr0_pg) != 0;
+            return good && value >> 32 != 0 ? reserved : only_if(good);
+        },
+        read_cr0, write_cr0);
+    flip_bits(group, "CR3", not_of_cr3, [](u64) { return ignored; }, read_cr3, write_cr3);
+    flip_bits(
+        group, "CR4", cr4_smep | cr4_smap,
+        [&, offered = cr4_bits()](u64 value) { return only_if((value & ~offered) == 0 && (value & cr4_pae) != 0); },
+        read_cr4, write_cr4);
+    flip_bits(group, "CR8", 0, [=](u64 value) { return value < 16 ? ignored : reserved; }, read_cr8, write_cr8);
+    flip_bits(
+        group, "EFER", 0,
+        [&, offered = efer_bits()](u64 value) {
+            return only_if((value & ~offered) == 0 && (value & efer_lme) != 0);
+        },
+        [] { return rdmsr(msr_efer); }, [](u64 value) { wrmsr(msr_efer, value); });
+    const auto lower_half = [&](u64 value) { return only_if(value >> 32 == 0); };
+    flip_bits(group, "DR6", 0, lower_half, read_debug<6>, write_debug<6>);
+    flip_bits(group, "DR7", 0, lower_half, read_debug<7>, write_debug<7>);
     if ((cpuid(1).ecx >> 26 & 1) == 0)
         return;
     const u64 before = read_cr4();
     write_cr4(before | cr4_osxsave);
-    flip_bits(group, "XCR0", either, 0, read_xcr0, write_xcr0);
+    flip_bits(group, "XCR0", 0, [&](u64 value) { return only_if(takes_xcr0(value)); }, read_xcr0, write_xcr0);
     const u64 features = read_xcr0();
     for (u32 number = 1; number < 256; ++number)
         group.attempt(refused, [=] { asm volatile("xsetbv" : : "c"(number), "a"(1), "d"(0)); }, "XCR ", number);
     for (u64 value = 0; value < 1024; ++value)
-        group.attempt(either, [=] { write_xcr0(value); }, "XCR0 = ", Hex{value});
+        group.attempt(only_if(takes_xcr0(value)), [=] { write_xcr0(value); }, "XCR0 = ", Hex{value});
     attempt([=] { write_xcr0(features); });
     write_cr4(before);
+    print("attack: registers: ", taken, " values taken, ", refusals, " refused");
 }
 
 struct [[gnu::packed]] TablePointer {

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "guests/attack/attack.hpp"
+#include "guests/attack/control_rules.hpp"
 #include "guests/attack/encode.hpp"
 #include "guests/attack/windows.hpp"
 #include "guests/lib/devices.hpp"
@@ -216,6 +217,47 @@ void try_instructions(Group& group, LegacyMode mode) {
         same("hypercall", {0x0f, 0x01, is_intel() ? u8{0xc1} : u8{0xd9}}, 0, 0x424b0077, not_implemented & ones);
 }
 
+/// Each bit of CR0, CR4 and EFER there: taken, and put back, or refused. Not those that take the code's own pages away.
+void try_control_bits(Group& group, LegacyMode mode) {
+    const bool user = mode == LegacyMode::virtual8086, pages = has_paging(mode);
+    const bool is_real = has_small_segments(mode) || mode == LegacyMode::unreal;
+    const auto flip = [&](std::string_view what, unsigned bit, std::initializer_list<u8> read,
+                          std::initializer_list<u8> write, bool takes) {
+        // Read; MOV EBX, EAX; XOR EAX, bit; write; MOV EAX, EBX; write
+        Code code;
+        const auto add = [&](std::initializer_list<u8> bytes, bool has_operand_of_32) {
+            if (has_operand_of_32 && bits_of(mode) == 16)
+                code.add(0x66);
+            for (const u8 byte : bytes)
+                code.add(byte);
+        };
+        add(read, false);
+        add({0x89, 0xc3}, true);
+        add({0x35}, true);
+        code.add_number(u32{1} << bit, 4);
+        const u64 at_write = code.size();
+        add(write, false);
+        add({0x89, 0xd8}, true);
+        add(write, false);
+        const LegacyEnd end = run_legacy(mode, code.bytes(), {.registers = {.ecx = efer}});
+        const u32 eip = end.eip % 4096; // where segments begin differs
+        const bool is_refused = end.vector == general_protection && (user || eip == at_write);
+        group.expect(!user && takes ? end.vector == returned : is_refused, name_of(mode), ": ", what, " flips bit ",
+                     bit, ": vector ", end.vector, " after ", eip);
+    };
+    const u64 cr0 = (is_real ? 0 : cr0_pe) | (pages ? cr0_pg : 0) | 0x10;
+    for (unsigned bit = 0; bit < 32; ++bit) {
+        const u64 flipped = u64{1} << bit;
+        if (flipped != cr0_pg || (!pages && is_real)) // its tables are not there
+            flip("CR0", bit, {0x0f, 0x20, 0xc0}, {0x0f, 0x22, 0xc0}, takes_cr0(cr0 ^ flipped));
+        const u64 of_pages = cr4_pse | cr4_pae | cr4_smep | cr4_smap;
+        if (!pages || (flipped & of_pages) == 0)
+            flip("CR4", bit, {0x0f, 0x20, 0xe0}, {0x0f, 0x22, 0xe0}, (flipped & cr4_bits() & ~cr4_pcide) != 0);
+        if (flipped != efer_lme || pages) // between LME and PAE QEMU's machine resets
+            flip("EFER", bit, {0x0f, 0x32}, {0x0f, 0x30}, (flipped & efer_bits()) != 0 && flipped != efer_lme);
+    }
+}
+
 /// Ends of pages, of segments, and of what an address of 20 bits can name.
 void try_edges(Group& group, LegacyMode mode) {
     constexpr u8 access[] = {0x66, 0x66, 0x66, 0x66, 0x66, 0xed, 0xcd, static_cast<u8>(returned)}; // IN, INT 81h
@@ -276,7 +318,10 @@ void run() {
         try_emulated(group, mode);
         try_ports(group, mode);
     });
-    in_each("instructions in other modes", try_instructions);
+    in_each("instructions in other modes", [](Group& group, LegacyMode mode) {
+        try_instructions(group, mode);
+        try_control_bits(group, mode);
+    });
     Group group("edges in other modes");
     for (const LegacyMode mode : legacy_modes)
         try_edges(group, mode);

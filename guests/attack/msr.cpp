@@ -3,11 +3,10 @@
 #include <array>
 
 #include "guests/attack/attack.hpp"
-#include "guests/lib/apic.hpp"
-#include "guests/lib/xapic.hpp"
+#include "guests/attack/msr_table.hpp"
 
 // Every model-specific register that a CPU can have is read, and written with what nobody would write: it is the
-// guest's own, or #GP. What a write does to the guest itself is undone.
+// guest's own, or #GP, as msr_table.hpp says. What a write does to the guest itself is undone.
 namespace bulkhead::guest {
 
 constexpr std::string_view name = GUEST_NAME;
@@ -41,25 +40,35 @@ void restore_apic_mode(u64 base) {
     enable_apic();
 }
 
-void write(Group& group, u32 number, u64 value, bool readable, u64 before) {
-    group.attempt(ignored | refused, [=] { wrmsr(number, value); }, Hex{number}, " = ", Hex{value});
+u64 readable, writable;
+
+/// Whether it was taken.
+bool write(Group& group, u32 number, const MsrRow* row, u64 value, u64 before) {
+    const Frame frame = group.attempt(
+        end_of_write(number, row, value, before), [=] { wrmsr(number, value); }, Hex{number}, " = ", Hex{value},
+        ", which was ", Hex{before});
     if (number == msr_apic_base)
-        return restore_apic_mode(before);
-    if (readable && number != msr_tsc)
+        restore_apic_mode(before);
+    else if (row != nullptr && row->can_be_read && number != msr_tsc)
         attempt([=] { wrmsr(number, before); });
+    return frame.vector == returned;
 }
 
 /// Those that can be read get each bit flipped as well.
 void try_msr(Group& group, u32 number) {
+    const MsrRow* const row = find_msr(number);
+    const bool can_be_read = row != nullptr && row->can_be_read;
     u64 before = 0;
-    const Frame read = group.attempt(ignored | refused, [&] { before = rdmsr(number); }, Hex{number}, " read");
-    const bool readable = read.vector == returned;
+    group.attempt(can_be_read ? ignored : refused, [&] { before = rdmsr(number); }, Hex{number}, " read");
+    bool taken = false;
     for (const u64 value : {u64{0}, ~u64{0}, non_canonical, kernel_hole})
-        if (readable || value + 1 <= 1) // one that cannot be read gets 0 and ones
-            write(group, number, value, readable, before);
+        if (can_be_read || value + 1 <= 1) // one that cannot be read gets 0 and ones
+            taken = write(group, number, row, value, before) || taken;
     const bool takes_address = number >= msr_kvm_first && number <= msr_kvm_last; // into which the clock is written
-    for (unsigned bit = takes_address ? 32 : 0; readable && bit < 64; ++bit)
-        write(group, number, before ^ u64{1} << bit, true, before);
+    for (unsigned bit = takes_address ? 32 : 0; can_be_read && bit < 64; ++bit)
+        taken = write(group, number, row, before ^ u64{1} << bit, before) || taken;
+    readable += can_be_read ? 1 : 0;
+    writable += taken ? 1 : 0;
 }
 
 } // namespace
@@ -72,6 +81,7 @@ void run() {
         for (u64 number = range.first; number <= range.last; ++number)
             try_msr(group, static_cast<u32>(number));
     stop_timer();
+    print("attack: msr: ", readable, " can be read, ", writable, " take a write");
 }
 
 } // namespace bulkhead::guest
