@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "guests/attack/attack.hpp"
+#include "guests/attack/prefixes.hpp"
 #include "guests/attack/windows.hpp"
 #include "guests/lib/apic.hpp"
 #include "guests/lib/vcpus.hpp"
@@ -226,6 +227,7 @@ void run() {
         {
             Group group("emulated accesses");
             try_prefixes(group);
+            try_combinations(group, device, reinterpret_cast<u64>(page));
             try_page_ends(group);
             StartState found;
             check(start_vcpu(1, disturb, found), "vCPU 1 does not start");

@@ -223,9 +223,10 @@ std::vector<Attack> all_attacks() {
         {cpu, "INIT of the first", "INIT by five ways of addressing an x2APIC", "the guest is reset"},
         {emulation, "hypercalls", "numbers of every kind, pointers to everywhere", "-ENOSYS; #UD for a process"},
         {emulation, "emulated accesses",
-         "0 to 19 prefixes; instructions over the end of a page; code and page tables that another "
-         "vCPU changes meanwhile",
-         "#GP from 16 bytes on; #PF; else the access"},
+         "0 to 19 prefixes; each sequence of up to three of 66, 67, LOCK, REPs, GS, REX and REX.W before eleven "
+         "instructions, also at 15 and 16 bytes; instructions over the end of a page; code and page tables that "
+         "another vCPU changes meanwhile",
+         "#GP from 16 bytes on; #UD by LOCK; #PF; else the access, and all registers as they should be"},
         {emulation, "storms", "NMIs and interrupts without pause; INT n for every n by a process", "the guest's own"},
         {emulation, "random code",
          "lives of up to 1000 sequences of random bytes, in 64-, 32- and 16-bit code, by a kernel and by a process",
