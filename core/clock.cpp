@@ -102,16 +102,16 @@ BULKHEAD_INIT void start_clock() {
         chosen = Timer::Pit;
         found = start_pit();
     }
+    {
+        const LockGuard lock(clock_lock, lock_owner());
+        timer = found ? chosen : Timer::None;
+        pin = found.value_or(NmiPin{});
+    }
     if (!found) {
         Log() << "timeouts do not work: " << found.error().what << " (" << Hex{found.error().value} << ")";
         return;
     }
     Log() << "timeouts by the " << (chosen == Timer::Hpet ? "HPET" : "PIT") << ", pin " << found->pin;
-    {
-        const LockGuard lock(clock_lock, lock_owner());
-        timer = chosen;
-        pin = *found;
-    }
     rearm_clock(); // some may be pending
 }
 
@@ -152,8 +152,8 @@ void serve_again(u64 since) {
     kick(core, request_serve);
 }
 
-void expire_timeouts() {
-    if (this_cpu().index == machine.service_cpu) // which looks for what there is to serve now
+void expire_timeouts(const Vcpu& core) {
+    if (core.cpu == machine.service_cpu) // which looks for what there is to serve now
         service_deadline.store(0);
     for (Guest& guest : machine.guests)
         expire(guest);

@@ -28,7 +28,7 @@ void serve_again(u64 since);
 /// anew.
 bool give_up_clock_lock();
 
-/// What is due is over; then rearms the clock.
-void expire_timeouts();
+/// What is due is over; then rearms the clock. `core`: the caller's.
+void expire_timeouts(const Vcpu& core);
 
 } // namespace bulkhead

@@ -269,7 +269,7 @@ private:
         }
         serve_guest();
         if (clock_rings(core()))
-            expire_timeouts();
+            expire_timeouts(core());
         if (cpu().index == machine.service_cpu) {
             console::serve();
             if ((core().requests.fetch_and(~u32{request_serve | request_all_off}) & request_all_off) != 0 &&

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Bulkhead authors
+//
+// In the place of arch/x86_64/instructions.hpp where what runs on the machine alone is compiled for a unit test: the
+// time and the CPU are what the test says.
+#pragma once
+
+#include "arch/x86_64/cpuid.hpp"
+#include "mm/address.hpp"
+
+namespace bulkhead::arch {
+
+inline u64 tsc = 0;
+inline u64 running_cpu = 1; ///< CR3, by which locks know who has them
+
+inline u64 read_tsc() { return tsc; }
+inline u64 read_cr3() { return running_cpu; }
+
+struct [[gnu::packed]] DescriptorTablePointer {
+    u16 limit;
+    u64 base;
+};
+
+} // namespace bulkhead::arch
