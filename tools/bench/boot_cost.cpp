@@ -3,6 +3,7 @@
 #include "tools/bench/boot_cost.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <regex>
 
 namespace bulkhead::tools {
@@ -37,18 +38,15 @@ BootCost read_boot_cost(const std::vector<std::string>& lines, const BootSize& s
 
 std::vector<std::string> faster_than_linear(const std::vector<BootCost>& costs) {
     std::vector<std::string> all;
-    const auto look_at = [&](const std::string& what, unsigned long long BootCost::* cost) {
-        double before = 0;
-        for (std::size_t i = 0; i < costs.size(); ++i) {
-            if (costs[i].*cost == 0)
+    const auto look_at = [&](const std::string& what, unsigned long long BootCost::*cost) {
+        double least = std::numeric_limits<double>::infinity();
+        for (const BootCost& each : costs) {
+            if (each.*cost == 0)
                 all.push_back("not measured: " + what);
-            if (i == 0)
-                continue;
-            const double more = amount(costs[i].size) - amount(costs[i - 1].size);
-            const double each = (static_cast<double>(costs[i].*cost) - static_cast<double>(costs[i - 1].*cost)) / more;
-            if (i > 1 && each > 1.1 * before)
-                all.push_back("faster than linear: " + what + ", at " + describe(costs[i].size));
-            before = std::max(each, before);
+            const double of_one = static_cast<double>(each.*cost) / amount(each.size);
+            if (of_one > 1.1 * least)
+                all.push_back("faster than linear: " + what + ", at " + describe(each.size));
+            least = std::min(of_one, least);
         }
     };
     look_at("instructions", &BootCost::instructions);

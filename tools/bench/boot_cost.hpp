@@ -27,8 +27,8 @@ struct BootCost {
 /// Out of a boot's output. Zeroes for what was not said.
 [[nodiscard]] BootCost read_boot_cost(const std::vector<std::string>& lines, const BootSize& size);
 
-/// A sentence for each cost, of ascending sizes, that grows faster than linearly: the step to a larger boot costs more
-/// for each vCPU or MiB than the step before it, by more than a tenth; and for each cost that is missing.
+/// A sentence for each cost, of ascending sizes, that grows faster than linearly: one vCPU, guest or MiB of it costs more
+/// than in a smaller boot, by more than a tenth; and for each cost that is missing.
 [[nodiscard]] std::vector<std::string> faster_than_linear(const std::vector<BootCost>& costs);
 
 } // namespace bulkhead::tools
