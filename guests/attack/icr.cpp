@@ -27,8 +27,13 @@ constexpr auto destinations =
 constexpr auto vectors = std::to_array<u8>({2, 0x20, 0xff});
 
 volatile u64 nmis, interrupts;
+struct Heard {
+    volatile u64 nmis, interrupts, starts;
+};
+Heard heard[2]; ///< by each vCPU
+Heard& own_heard() { return heard[cpuid(1).ebx >> 24 & 1]; }
 
-constexpr u64 init_mode = 5;
+constexpr u64 fixed_mode = 0, lowest_mode = 1, smi_mode = 2, nmi_mode = 4, init_mode = 5, start_up_mode = 6;
 constexpr u64 mode_of(u64 command) { return command >> 8 & 7; }
 constexpr bool is_assert(u64 command) { return (command >> 14 & 1) != 0; }
 
@@ -61,9 +66,22 @@ template <typename Send> void every_form(Group& group, std::string_view what, u3
 }
 
 [[noreturn]] void listen(u32) {
+    Heard& mine = own_heard();
+    mine.starts = mine.starts + 1;
     sti();
     for (;;)
         asm volatile("hlt");
+}
+
+/// As xAPICs, flat: the first is bit 0, the second bit 1.
+void name_by_page(u32 id) {
+    use_xapic();
+    xapic_write(xapic_dfr, 0xffffffff);
+    xapic_write(xapic_ldr, u32{1} << (24 + id));
+}
+[[noreturn]] void listen_by_page(u32 id) {
+    name_by_page(id);
+    listen(id);
 }
 
 /// Where start-up IPIs of this group lead: CLI, HLT, JMP back.
@@ -75,11 +93,17 @@ void write_parked_code() {
 }
 
 void take_all() {
-    set_handler(nmi, [](Frame&) { nmis = nmis + 1; });
+    set_handler(nmi, [](Frame&) {
+        nmis = nmis + 1;
+        Heard& mine = own_heard();
+        mine.nmis = mine.nmis + 1;
+    });
     for (u64 vector = 16; vector < 256; ++vector)
         if (vector != returned)
             set_handler(vector, [](Frame&) {
                 interrupts = interrupts + 1;
+                Heard& mine = own_heard();
+                mine.interrupts = mine.interrupts + 1;
                 if (apic_mode() == apic_base_en)
                     xapic_write(xapic_eoi, 0u);
                 else
@@ -143,6 +167,110 @@ void by_page(u64 command, u32 destination) {
     xapic_write(xapic_icr, static_cast<u32>(command));
 }
 
+/// Waits until something holds that another vCPU has to do, or for what it may take.
+template <typename Holds> bool comes(Holds holds) {
+    for (const u64 end = rdtsc() + tsc_hz() / 20; !holds() && rdtsc() < end;) {
+        asm volatile("sti; nop; cli" : : : "memory");
+        pause();
+    }
+    return holds();
+}
+
+/// Which of the two vCPUs a destination means, as bits (SDM 3A 11.6.2, 11.12.10).
+u32 addressed(u64 command, u32 destination, bool by_xapic) {
+    constexpr u32 by_shorthand[] = {0, 1, 3, 2};
+    if (const u64 shorthand = command >> 18 & 3; shorthand != 0)
+        return by_shorthand[shorthand];
+    if (destination == (by_xapic ? 0xffu : ~0u))
+        return 3;
+    if ((command >> 11 & 1) == 0)
+        return destination < 2 ? u32{1} << destination : 0;
+    return by_xapic || destination >> 16 == 0 ? destination & 3 : 0;
+}
+
+/// What comes of each form, and to whom. INIT and start-up IPIs are below.
+template <typename Send> void try_results(Group& group, std::string_view what, bool by_xapic, Send send) {
+    u64 nmis_before[] = {heard[0].nmis, heard[1].nmis}; // as they should be: what comes late is seen, too
+    u64 before[] = {heard[0].interrupts, heard[1].interrupts};
+    for (const u64 mode : {fixed_mode, lowest_mode, smi_mode, u64{3}, nmi_mode, u64{7}})
+        for (u64 form = 0; form < 32; ++form)
+            for (const u32 destination : destinations) {
+                const u64 way = mode << 8 | (form & 1) << 11 | (form >> 1 & 3) << 14 | (form >> 3) << 18;
+                if ((by_xapic && destination > 0xff) || (form >> 3 != 0 && destination > 0))
+                    break;
+                for (const u64 vector : {u64{0x08}, u64{0x30}}) {
+                    const Frame frame = attempt([=] { send(way | vector, destination); });
+                    const bool is_mode = mode != 3 && mode != 7;
+                    group.judge(frame, is_mode || by_xapic ? ignored : refused, what, " ", Hex{way | vector}, " to ",
+                                Hex{destination});
+                    const u32 meant = addressed(way, destination, by_xapic);
+                    const bool is_sent = (mode == fixed_mode || mode == lowest_mode) && vector >= 16;
+                    const auto as_should = [&] {
+                        u64 come = 0, wrong = 0;
+                        for (u32 id = 0; id < 2; ++id) {
+                            const u64 is_meant = meant >> id & 1;
+                            const u64 now = heard[id].interrupts - before[id];
+                            come += now;
+                            wrong += mode == lowest_mode ? u64{now > is_meant} : u64{now != (is_sent ? is_meant : 0)};
+                            wrong += u64{heard[id].nmis - nmis_before[id] != (mode == nmi_mode ? is_meant : 0)};
+                        }
+                        return wrong == 0 && (mode != lowest_mode || come == u64{is_sent && meant != 0});
+                    };
+                    const bool is_right = comes(as_should);
+                    group.expect(is_right, what, " ", Hex{way | vector}, " to ", Hex{destination}, " reaches ",
+                                 heard[0].interrupts - before[0], " and ", heard[1].interrupts - before[1], ", NMIs ",
+                                 heard[0].nmis - nmis_before[0], " and ", heard[1].nmis - nmis_before[1]);
+                    for (u32 id = 0; id < 2; ++id) {
+                        const u64 is_meant = meant >> id & 1;
+                        const bool is_known = is_right && mode != lowest_mode;
+                        before[id] = is_known ? before[id] + (is_sent ? is_meant : 0) : heard[id].interrupts;
+                        nmis_before[id] = !is_right ? heard[id].nmis
+                                                    : nmis_before[id] + (mode == nmi_mode ? is_meant : 0);
+                    }
+                }
+            }
+}
+
+/// INIT by each name of the second vCPU alone stops it, and a start-up IPI starts it; nobody else's does.
+template <typename Send> void try_starts(Group& group, std::string_view what, bool by_xapic, Send send) {
+    constexpr u64 init = init_mode << 8, start = start_up_mode << 8 | icr_assert | start_page, level = 1 << 15;
+    const auto answers = [&] {
+        const u64 before = heard[1].interrupts;
+        send(u64{0x30}, 1u);
+        return comes([=] { return heard[1].interrupts != before; });
+    };
+    const auto keeps_on = [&](std::string_view why, u64 command, u32 destination) {
+        const u64 starts = heard[1].starts;
+        send(command, destination);
+        group.expect(answers() && heard[1].starts == starts, what, ": ", why, ", ", Hex{command}, " to ",
+                     Hex{destination});
+    };
+    for (const u32 destination : destinations) {
+        if ((by_xapic && destination > 0xff) || destination == 1 || destination == (by_xapic ? 0xffu : ~0u))
+            continue;
+        keeps_on("start-up of another", start, destination);
+        if (destination != 0)
+            keeps_on("INIT of another", init | icr_assert, destination);
+    }
+    keeps_on("start-up of one that runs", start, 1);
+    keeps_on("INIT, de-asserted", init | level, 1);
+    keeps_on("INIT, de-asserted, to all", init | level | 2 << 18, 0);
+    struct Name {
+        u64 form;
+        u32 destination;
+    };
+    for (const Name& name : {Name{0, 1}, Name{1 << 11, 2}, Name{3 << 18, 0}})
+        for (const u64 trigger : {u64{0}, level}) {
+            send(init | icr_assert | trigger | name.form, name.destination);
+            group.expect(!answers(), what, ": INIT ", Hex{trigger | name.form}, " stops it");
+            const u64 starts = heard[1].starts;
+            const bool is_named = !by_xapic || name.form != 1 << 11; // INIT has taken its logical name
+            send(start | (is_named ? name.form : 0), is_named ? name.destination : 1);
+            group.expect(comes([=] { return heard[1].starts == starts + 1; }) && answers(), what, ": start-up ",
+                         Hex{name.form}, " starts it");
+        }
+}
+
 /// An INIT of the first vCPU is a reset of this machine, and of no other.
 struct Reset {
     std::string_view what;
@@ -172,6 +300,22 @@ void run() {
     if (life() == 1) {
         StartState found;
         check(start_vcpu(1, listen, found), "vCPU 1 does not start");
+        {
+            Group results("interrupts that arrive");
+            const u64 base = rdmsr(msr_apic_base);
+            try_results(results, "x2APIC", false, by_x2apic);
+            try_starts(results, "x2APIC", false, by_x2apic);
+            check(start_vcpu(1, listen_by_page, found), "vCPU 1 does not start");
+            name_by_page(0);
+            comes([starts = heard[1].starts] { return heard[1].starts != starts; });
+            try_results(results, "xAPIC", true, by_page);
+            try_starts(results, "xAPIC", true, by_page);
+            set_apic_mode(0);
+            set_apic_mode(base & apic_base_en);
+            set_apic_mode(base & (apic_base_en | apic_base_extd));
+            enable_apic();
+            check(start_vcpu(1, listen, found), "vCPU 1 does not start");
+        }
         write_parked_code();
         Group group("interrupts");
         every_form(group, "x2APIC", ~0u, by_x2apic);

@@ -147,13 +147,13 @@ std::vector<Boot> attack_boots() {
                   "memory|page table",
                   {{"registers: 1660 values taken, 3639 refused", {tools::MachineKind::QemuAmd}},
                    {"registers: 685 values taken, 4614 refused", {tools::MachineKind::BochsIntel}}}},
-                 {"icr", {"interrupts", "INIT of the first"}, "", 2, next_life},
+                 {"icr", {"interrupts that arrive", "interrupts", "INIT of the first"}, "", 2, next_life},
                  {"tasks",
                   {"refused task switches", "task switches"},
                   "",
                   1,
                   next_life,
-                  "task switch by the CPU, which is not emulated|triple fault|(read|write|execution) outside of the "
+                  "task switch by the CPU, which is not emulated|(read|write|execution) outside of the "
                   "guest's memory|page table where there is no memory|not an instruction that exits need"}}),
         attacks("attacks-in-other-modes",
                 {{"modes",
@@ -216,6 +216,10 @@ std::vector<Attack> all_attacks() {
          "an exception of the guest's"},
         {cpu, "shutdowns", "page tables, IDT and GDT taken away, SMEP and SMAP over the kernel's own pages",
          "guest stopped"},
+        {cpu, "interrupts that arrive",
+         "each delivery mode, physical and logical, level, trigger and shorthand, to own, others' and no CPUs by x2APIC "
+         "and xAPIC; INIT and start-up by each name of the second vCPU, and of others",
+         "at those of its own vCPUs that are meant, once; #GP for modes that are none"},
         {cpu, "interrupts",
          "ICR in every form to own, others' and no CPUs by x2APIC and xAPIC; self-IPIs of every vector; LVT "
          "entries in every mode, I/O APIC entries in every mode but INIT",
