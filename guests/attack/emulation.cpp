@@ -203,6 +203,34 @@ void try_storms(Group& group) {
         }
 }
 
+volatile u64 machine_checks;
+
+/// What looks like a machine check, and is none: INT 18, an interrupt with that vector, and the registers of banks.
+void try_machine_checks(Group& group) {
+    constexpr u8 vector = 18;
+    set_handler(vector, [](Frame&) {
+        machine_checks = machine_checks + 1;
+        end_of_interrupt();
+    });
+    for (u64 i = 0; i < rounds; ++i) {
+        group.judge(run_code({0xcd, vector}, Mode::kernel64), end_of(vector), "INT 18");
+        const u64 before = machine_checks;
+        wrmsr(x2apic_icr, icr_to(i & 1) | vector);
+        sti();
+        for (const u64 end = rdtsc() + tsc_hz(); machine_checks == before && rdtsc() < end;)
+            pause();
+        cli();
+        group.expect(machine_checks == before + 1, "interrupt 18 to ", i & 1, ": ", machine_checks - before);
+        const u32 of_all = 0x179 + static_cast<u32>(i % 3), of_bank = 0x400 + static_cast<u32>(i % 128);
+        group.attempt(ignored, [=] { wrmsr(of_all, ~i); }, "MSR ", Hex{of_all});
+        group.expect(rdmsr(of_all) == 0, "MSR ", Hex{of_all}, " keeps nothing");
+        group.attempt(refused, [=] { wrmsr(of_bank, ~i); }, "MSR ", Hex{of_bank});
+        group.attempt(refused, [=] { wrmsr(0xc0002000 + of_bank, ~i); }, "MSR C0002000h + ", Hex{of_bank});
+    }
+    write_cr4(read_cr4() | 1 << 6); // MCE, for what it is worth
+    group.judge(run_code({0xcd, vector}, Mode::kernel64), end_of(vector), "INT 18 with CR4.MCE");
+}
+
 constexpr std::string_view fatal_names[] = {"code that goes on in a device", "code that goes on where no memory is",
                                             "a port's access that goes on in a device"};
 
@@ -233,8 +261,12 @@ void run() {
             check(start_vcpu(1, disturb, found), "vCPU 1 does not start");
             try_races(group);
         }
-        Group group("storms");
-        try_storms(group);
+        {
+            Group group("storms");
+            try_storms(group);
+        }
+        Group group("machine checks");
+        try_machine_checks(group);
     }
     stop_by_each("code over an edge", std::size(fatal_names), commit);
 }
