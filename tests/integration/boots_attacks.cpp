@@ -217,8 +217,8 @@ std::vector<Attack> all_attacks() {
         {cpu, "shutdowns", "page tables, IDT and GDT taken away, SMEP and SMAP over the kernel's own pages",
          "guest stopped"},
         {cpu, "interrupts that arrive",
-         "each delivery mode, physical and logical, level, trigger and shorthand, to own, others' and no CPUs by x2APIC "
-         "and xAPIC; INIT and start-up by each name of the second vCPU, and of others",
+         "each delivery mode, physical and logical, level, trigger and shorthand, to own, others' and no CPUs by "
+         "x2APIC and xAPIC; INIT and start-up by each name of the second vCPU, and of others",
          "at those of its own vCPUs that are meant, once; #GP for modes that are none"},
         {cpu, "interrupts",
          "ICR in every form to own, others' and no CPUs by x2APIC and xAPIC; self-IPIs of every vector; LVT "
