@@ -58,11 +58,11 @@ Boot nmi_everywhere_on_bochs() {
     return boot;
 }
 
-/// VM entries that the CPU refuses, and two faults of the hypervisor's own at the same moment.
+/// VM entries that the CPU refuses, a machine check, and two faults of the hypervisor's own at the same moment.
 Boot run_time_faults() {
     Boot boot = boot_of("run-time-faults", {}, {own_guest("exits"), own_guest("neighbour")});
-    boot.configuration = on_cpus("5", {.name = "neighbour", .kernel = "neighbour", .cmdline = "seconds=3"});
-    for (const std::string name : {"asid", "efer", "fetch", "opcode"})
+    boot.configuration = on_cpus("6", {.name = "neighbour", .kernel = "neighbour", .cmdline = "seconds=3"});
+    for (const std::string name : {"asid", "efer", "fetch", "opcode", "check"})
         boot.configuration += on_cpus(std::to_string(boot.options.cpus++), {.name = name, .kernel = "exits"});
     ++boot.options.cpus;
     boot.on = {tools::MachineKind::QemuAmd};
@@ -87,6 +87,9 @@ Boot run_time_faults() {
     boot.cases = {
         refused("asid"),
         refused("efer"),
+        {"a machine check costs who had it",
+         {lines_in_order({"^bulkhead: guest check vCPU 0 stopped at RIP 0x[0-9a-f]{16}: machine check: the hardware",
+                          is_off("check", "failed")})}},
         astray("fetch", "#PF \\(0x1?0\\) at 0x0{16}, cr2 0x0{16}"),
         astray("opcode", "#UD \\(0x0\\) at 0xffffffff8"),
         {"a neighbour goes on", {line("^\\[neighbour\\] PASS neighbour"), never("\\] FAIL|something shared")}}};

@@ -20,14 +20,18 @@ void run_to_exit_of(Gdb& gdb, unsigned thread) {
     gdb.select(thread);
 }
 
-/// APM 2 15.5.1: what VMRUN refuses, by its place in the VMCB.
-struct Refused {
+/// What is written to the VMCB at an exit, by its place there.
+struct Change {
     unsigned cpu;
+    std::string_view what;
     u64 field, value;
 };
-constexpr Refused refused[] = {
-    {1, offsetof(svm::ControlArea, guest_asid), 0},                                  // that of the host
-    {2, sizeof(svm::ControlArea) + offsetof(svm::SaveArea, efer), 1 << 8 | 1 << 10}, // SVME is 0
+constexpr Change changes[] = {
+    // APM 2 15.5.1: the ASID of the host; SVME is 0
+    {1, "an entry that the CPU refuses", offsetof(svm::ControlArea, guest_asid), 0},
+    {2, "an entry that the CPU refuses", sizeof(svm::ControlArea) + offsetof(svm::SaveArea, efer), 1 << 8 | 1 << 10},
+    // APM 2 appendix C: VMEXIT_EXCP18, in the place of what the guest did
+    {5, "an exit by #MC", offsetof(svm::ControlArea, exitcode), 0x52},
 };
 
 } // namespace
@@ -38,11 +42,11 @@ std::vector<std::string> damage_running_guests(const std::filesystem::path& fold
     std::vector<std::string> done;
     Gdb gdb(folder);
     gdb.set_breakpoint(exit, true);
-    for (const Refused& each : refused) {
+    for (const auto& each : changes) {
         run_to_exit_of(gdb, each.cpu + 1);
         gdb.write_u64(layout::per_cpu_frames + each.field, each.value);
         gdb.step(each.cpu + 1);
-        done.push_back("CPU " + std::to_string(each.cpu) + ": an entry that the CPU refuses");
+        done.push_back("CPU " + std::to_string(each.cpu) + ": " + std::string(each.what));
     }
     run_to_exit_of(gdb, first + 1);
     while (gdb.run_alone(second + 1) != second + 1) // the first stands still
