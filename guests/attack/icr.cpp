@@ -167,9 +167,9 @@ void by_page(u64 command, u32 destination) {
     xapic_write(xapic_icr, static_cast<u32>(command));
 }
 
-/// Waits until something holds that another vCPU has to do, or for what it may take.
-template <typename Holds> bool comes(Holds holds) {
-    for (const u64 end = rdtsc() + tsc_hz() / 20; !holds() && rdtsc() < end;) {
+/// Waits until something holds that another vCPU has to do, or for what it may take: an emulator's CPU may stand still.
+template <typename Holds> bool comes(Holds holds, u64 milliseconds = 3000) {
+    for (const u64 end = rdtsc() + tsc_hz() / 1000 * milliseconds; !holds() && rdtsc() < end;) {
         asm volatile("sti; nop; cli" : : : "memory");
         pause();
     }
@@ -234,10 +234,10 @@ template <typename Send> void try_results(Group& group, std::string_view what, b
 /// INIT by each name of the second vCPU alone stops it, and a start-up IPI starts it; nobody else's does.
 template <typename Send> void try_starts(Group& group, std::string_view what, bool by_xapic, Send send) {
     constexpr u64 init = init_mode << 8, start = start_up_mode << 8 | icr_assert | start_page, level = 1 << 15;
-    const auto answers = [&] {
+    const auto answers = [&](u64 milliseconds = 3000) {
         const u64 before = heard[1].interrupts;
         send(u64{0x30}, 1u);
-        return comes([=] { return heard[1].interrupts != before; });
+        return comes([=] { return heard[1].interrupts != before; }, milliseconds);
     };
     const auto keeps_on = [&](std::string_view why, u64 command, u32 destination) {
         const u64 starts = heard[1].starts;
@@ -262,7 +262,7 @@ template <typename Send> void try_starts(Group& group, std::string_view what, bo
     for (const Name& name : {Name{0, 1}, Name{1 << 11, 2}, Name{3 << 18, 0}})
         for (const u64 trigger : {u64{0}, level}) {
             send(init | icr_assert | trigger | name.form, name.destination);
-            group.expect(!answers(), what, ": INIT ", Hex{trigger | name.form}, " stops it");
+            group.expect(!answers(50), what, ": INIT ", Hex{trigger | name.form}, " stops it");
             const u64 starts = heard[1].starts;
             const bool is_named = !by_xapic || name.form != 1 << 11; // INIT has taken its logical name
             send(start | (is_named ? name.form : 0), is_named ? name.destination : 1);
