@@ -85,16 +85,22 @@ Boot attacks(const std::string& name, const std::vector<Attacker>& attackers) {
     return boot;
 }
 
-/// The machine's memory as the emulator shows it, while two guests run and one CPU is free, and when a guest has been
-/// destroyed.
+/// The machine's memory as the emulator shows it, while two guests run beside one that executes random code, and one
+/// CPU is free; and when a guest has been destroyed.
 Boot outside() {
     const Guest first{.name = "first", .kernel = "button"}, second{.name = "second", .kernel = "button"};
-    Boot boot = boot_of("outside", {first, second}, {own_guest("button")});
+    const Guest random{.name = "random",
+                       .kernel = "attack-random",
+                       .cmdline = "seed=1 lives=1000000",
+                       .memory_mib = 24,
+                       .more = next_life};
+    Boot boot = boot_of("outside", {first, second, random}, images_of({"button", "attack-random"}));
     boot.options.memory_mib = 512;
     boot.options.debugger = "c\n"; // until a look stops the machine
-    boot.looks = {{"running", "^\\[second\\] press my button$"}, {"destroyed", "guest first: its memory is cleared"}};
-    boot.typing = {{"^\\[second\\] press my button$", "\x1dmdestroy first\r"},
-                   {"guest first: its memory is cleared", "shutdown second\r"}};
+    const std::string attack = "^\\[random\\] attack: random code, seed=3$"; // the others run
+    boot.looks = {{"running", attack}, {"destroyed", "guest first: its memory is cleared"}};
+    boot.typing = {{.after = attack, .keys = "\x1dmdestroy first\r", .once = {"^\\[second\\] press my button$"}},
+                   {"guest first: its memory is cleared", "shutdown second\rdestroy random\r"}};
     const auto tables = [](const std::string& guests) {
         return line("^a CPU: \\d+ pages, [1-9]\\d* executable, 0 executable and writable, 0 for users; its stacks "
                     "are guarded; RAM of guests: " +
@@ -102,15 +108,19 @@ Boot outside() {
     };
     const auto second_stage = [](const std::string& pages, const std::string& guests) {
         return line("^a second stage: [1-9]\\d* pages, " + pages +
-                    " of the hypervisor's, 0 writable; RAM of guests: " + guests + "$");
+                    " of the hypervisor's, 0 writable; all but \\d+ KiB are its guest's RAM; RAM of guests: " + guests +
+                    "$");
     };
+    // Of a parked CPU: an endless HLT.
+    const Expectation nothing_else =
+        never("^a second stage: .*; all but (?!0 KiB|4 KiB are its guest's RAM; RAM of guests: none$)");
     boot.cases = {{"no page of the hypervisor's is writable and executable, or a user's; stacks are guarded",
-                   {line("^page tables of 3 CPUs$"), tables("\\w+"),
+                   {line("^page tables of 4 CPUs$"), tables("\\w+"),
                     never("[1-9]\\d* executable and writable|[1-9]\\d* for users|not guarded")},
                    everywhere,
                    "outside running"},
                   {"each CPU maps its own guest's RAM, and no other's",
-                   {tables("first"), tables("second"), tables("none"), never("RAM of guests: \\w+ ")},
+                   {tables("first"), tables("second"), tables("random"), tables("none"), never("RAM of guests: \\w+ ")},
                    everywhere,
                    "outside running"},
                   {"a guest's second stage maps its own RAM, and nothing of the hypervisor's",
@@ -118,6 +128,14 @@ Boot outside() {
                     second_stage("1", "none"), never(", [1-9]\\d* writable")}, // the parked CPUs': an endless HLT
                    everywhere,
                    "outside running"},
+                  {"all that a guest's second stage maps is its own RAM",
+                   {second_stage("0", "first"), second_stage("0", "second"), nothing_else},
+                   everywhere,
+                   "outside running"},
+                  {"that is so when a guest has been destroyed",
+                   {second_stage("0", "second"), nothing_else},
+                   everywhere,
+                   "outside destroyed"},
                   {"of a destroyed guest's RAM nothing is left",
                    {line("^RAM of first: 0 pages not zero$"), line("^RAM of second: [1-9]\\d* pages not zero$")},
                    everywhere,

@@ -98,6 +98,20 @@ std::string describe_tables(const std::vector<Page>& pages, const std::vector<Gu
            "; RAM of guests:" + guests_in(pages, guests);
 }
 
+/// Of what `pages` map, what is not RAM of the one guest: in bytes.
+u64 foreign_bytes(const std::vector<Page>& pages, const std::vector<GuestRam>& guests, std::string_view guest) {
+    u64 foreign = 0;
+    for (const Page& page : pages) {
+        foreign += page.size;
+        for (const GuestRam& ram : guests)
+            if (const u64 from = std::max(page.physical, ram.start),
+                end = std::min(page.physical + page.size, ram.start + ram.size);
+                ram.guest == guest && from < end)
+                foreign -= end - from;
+    }
+    return foreign;
+}
+
 /// `own`: pages_of_hypervisor().
 std::string describe_second_stage(const std::vector<Page>& pages, const std::vector<GuestRam>& guests,
                                   const std::set<u64>& own) {
@@ -108,9 +122,11 @@ std::string describe_second_stage(const std::vector<Page>& pages, const std::vec
         stolen += common;
         changeable += page.is_writable ? common : 0;
     }
+    const std::string mapped = guests_in(pages, guests);
     return "a second stage: " + std::to_string(pages.size()) + " pages, " + std::to_string(stolen) +
-           " of the hypervisor's, " + std::to_string(changeable) +
-           " writable; RAM of guests:" + guests_in(pages, guests);
+           " of the hypervisor's, " + std::to_string(changeable) + " writable; all but " +
+           std::to_string(foreign_bytes(pages, guests, mapped.substr(1)) / KiB) +
+           " KiB are its guest's RAM; RAM of guests:" + mapped;
 }
 
 /// Its image, objects and stacks, what the CPUs read and write for it, and all tables.
