@@ -17,6 +17,7 @@ namespace {
 using namespace attack;
 
 LegacyMode mode;
+std::string_view mode_name;
 
 u32 operand() {
     constexpr u32 device_page = 0xfed00000;
@@ -44,6 +45,7 @@ void run_one() {
     LegacyRegisters& registers = run.registers;
     registers = {.edi = operand(), .esi = operand(), .ebp = operand()};
     registers.ebx = operand(), registers.edx = operand(), registers.ecx = operand(), registers.eax = operand();
+    progress.begin_one(0);
     start_tick();
     const LegacyEnd end = run_legacy(mode, code, run);
     stop_timer();
@@ -53,6 +55,7 @@ void run_one() {
 
 void prepare(u64 seed) {
     mode = legacy_modes[seed % std::size(legacy_modes)];
+    mode_name = name_of(mode);
     prepare_modes();
     if (has_paging(mode))
         show(mode, 0xfed00000);
@@ -60,6 +63,6 @@ void prepare(u64 seed) {
 
 } // namespace
 
-void run() { live_randomly("random code in other modes", prepare, run_one); }
+void run() { live_randomly("random code in other modes", {&mode_name, 1}, prepare, run_one); }
 
 } // namespace bulkhead::guest

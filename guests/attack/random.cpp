@@ -20,6 +20,9 @@ using namespace attack;
 constexpr u64 device_page = 0xfed00000;
 constexpr u64 code_bytes = 48, code_offset = 1024;
 
+constexpr std::string_view mode_names[] = {"64-bit code",         "32-bit code",         "16-bit code",
+                                           "a 64-bit process", "a 32-bit process", "a 16-bit process"};
+
 alignas(4096) u8 buffer[2 * 4096];
 
 /// Ends what runs, as if it had come to its end: by the timer, or by an INT n of its own.
@@ -53,6 +56,7 @@ u64 operand() {
 void run_one() {
     constexpr u64 code32 = 0x00cf9b000000ffff, code16 = 0x008f9b000000ffff;
     constexpr u64 user32_entry = USER_CODE32 / 8, kernel32_entry = KERNEL_CODE32 / 8, of_user = u64{3} << 45;
+    // In the order of mode_names.
     constexpr Mode modes[] = {Mode::kernel64, Mode::kernel32, Mode::kernel32, Mode::user64, Mode::user32, Mode::user32};
     const u64 which = random() % std::size(modes);
     gdt[kernel32_entry] = which == 2 ? code16 : code32;
@@ -63,6 +67,7 @@ void run_one() {
     registers.rdi = operand(), registers.rsi = operand(), registers.rdx = operand(), registers.rcx = operand();
     registers.rbx = operand(), registers.rax = operand(), registers.rbp = operand();
     registers.rflags = interrupt_flag;
+    progress.begin_one(which);
     start_tick();
     run_code(code, modes[which], registers, code_offset);
     stop_timer();
@@ -77,6 +82,6 @@ void prepare(u64) {
 
 } // namespace
 
-void run() { live_randomly("random code", prepare, run_one); }
+void run() { live_randomly("random code", mode_names, prepare, run_one); }
 
 } // namespace bulkhead::guest

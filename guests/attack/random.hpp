@@ -7,6 +7,8 @@
 // comes of them may differ where the timer, which ends endless sequences, comes at another instruction.
 #pragma once
 
+#include <array>
+
 #include "devices/platform.hpp"
 #include "guests/attack/attack.hpp"
 
@@ -26,8 +28,38 @@ inline void fill_randomly(std::span<u8> code) {
         byte = static_cast<u8>(random() >> 24);
 }
 
+/// The sequences that this life has begun in each mode since it said so; a life that is ruined says no more.
+struct Progress {
+    std::string_view group;
+    std::span<const std::string_view> modes;
+    std::array<u32, 16> ran{};
+    u64 sequences = 0;
+    bool is_ending = false;
+
+    void say() {
+        Line<240> line;
+        line << "attack: " << group << ", begun: ";
+        for (u64 i = 0; i < modes.size(); ++i)
+            if (ran[i] != 0)
+                line << modes[i] << ' ' << ran[i] << "; ";
+        ran = {};
+        print_line(line.view());
+    }
+    /// Each line takes longer than a few sequences: the more there were, the rarer it is.
+    void begin_one(u64 mode) {
+        ++ran[mode];
+        if (++sequences; (sequences & (sequences - 1)) == 0)
+            say();
+    }
+};
+inline Progress progress;
+
 /// Random code may have changed the tables that reset() looks at.
 [[noreturn]] inline void end_life() {
+    if (!progress.is_ending) {
+        progress.is_ending = true;
+        progress.say();
+    }
     for (;;)
         out8(platform::reset_port, platform::reset_value);
 }
@@ -35,8 +67,10 @@ inline void fill_randomly(std::span<u8> code) {
 /// One sequence must end; what else can end it is up to `prepare`, which gets the seed.
 inline void start_tick() { start_timer_once(static_cast<u32>(apic_timer_hz() / 500), tick_vector); }
 
+/// `run_one` says by progress.begin_one() which of the modes it is.
 template <typename Prepare, typename RunOne>
-void live_randomly(std::string_view group, Prepare&& prepare, RunOne&& run_one) {
+void live_randomly(std::string_view group, std::span<const std::string_view> modes, Prepare&& prepare,
+                   RunOne&& run_one) {
     const u64 lives = command_line_number("lives", 20), now = life();
     if (now <= lives) {
         const u64 seed = command_line_number("seed", 1) + now - 1, sequences = command_line_number("sequences", 1000);
@@ -49,6 +83,8 @@ void live_randomly(std::string_view group, Prepare&& prepare, RunOne&& run_one) 
         enable_apic();
         for (u64 vector = 0; vector < 32; ++vector)
             set_handler(vector, [](Frame&) { end_life(); });
+        progress.group = group;
+        progress.modes = modes;
         prepare(seed);
         for (u64 i = 0; i < sequences; ++i)
             run_one();

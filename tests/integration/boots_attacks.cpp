@@ -85,6 +85,37 @@ Boot attacks(const std::string& name, const std::vector<Attacker>& attackers) {
     return boot;
 }
 
+// Sequences of random bytes that are begun at least. In a mode without paging most lives end with their first.
+constexpr long least_of_mode = 60, least_of_other_mode = 4, least_of_other_modes = 150;
+
+Boot attacks_on_emulation() {
+    Boot boot = attacks("attacks-on-emulation",
+                        {{"emulation",
+                          {"hypercalls", "emulated accesses", "storms", "machine checks", "code over an edge"},
+                          "",
+                          2,
+                          next_life,
+                          "execution (outside of the guest's memory|where there is no memory)"},
+                         {"random", {"random code"}, "seed=1 lives=40", 1, next_life, "."}, // for whatever it did
+                         {"random-modes", {"random code in other modes"}, "seed=1 lives=40", 1, next_life, "."}});
+    const auto begun = [](const std::string& group, const std::string& mode, long least) {
+        return sum("\\] attack: " + group + ", begun: (?:.*; )?" + mode + " (\\d{1,3});", least);
+    };
+    Case code{"random code runs in each mode", {}};
+    for (const std::string mode : {"64-bit code", "32-bit code", "16-bit code", "a 64-bit process", "a 32-bit process",
+                                   "a 16-bit process"})
+        code.expectations.push_back(begun("random code", mode, least_of_mode));
+    Case other_modes{"random code runs in each other mode",
+                     {begun("random code in other modes", "[^;]*", least_of_other_modes)}};
+    for (const std::string mode :
+         {"real mode", "real mode with 4 GiB", "virtual-8086 mode", "16-bit code", "32-bit code", "segments with bases",
+          "pages of 4 KiB", "pages of 4 MiB", "PAE, pages of 4 KiB", "PAE, pages of 2 MiB"})
+        other_modes.expectations.push_back(begun("random code in other modes", mode, least_of_other_mode));
+    boot.cases.push_back(code);
+    boot.cases.push_back(other_modes);
+    return boot;
+}
+
 /// The machine's memory as the emulator shows it, while two guests run beside one that executes random code, and one
 /// CPU is free; and when a guest has been destroyed.
 Boot outside() {
@@ -160,15 +191,7 @@ std::vector<Boot> attack_boots() {
                   .counts = {{"msr: 90 can be read, 58 take a write", {tools::MachineKind::QemuAmd}},
                              {"msr: 88 can be read, 53 take a write", {tools::MachineKind::BochsIntel}}}},
                  {"debug", {"breakpoints", "breakpoints without end"}, "", 1, next_life}}),
-        attacks("attacks-on-emulation",
-                {{"emulation",
-                  {"hypercalls", "emulated accesses", "storms", "machine checks", "code over an edge"},
-                  "",
-                  2,
-                  next_life,
-                  "execution (outside of the guest's memory|where there is no memory)"},
-                 {"random", {"random code"}, "seed=1 lives=40", 1, next_life, "."}, // for whatever it did
-                 {"random-modes", {"random code in other modes"}, "seed=1 lives=30", 1, next_life, "."}}),
+        attacks_on_emulation(),
         attacks("attacks-on-the-cpu",
                 {{"controls",
                   {"instructions", "registers", "descriptors", "shutdowns"},
@@ -269,7 +292,8 @@ std::vector<Attack> all_attacks() {
          "of banks",
          "the guest's own; ignored; #GP"},
         {emulation, "random code",
-         "lives of up to 1000 sequences of random bytes, in 64-, 32- and 16-bit code, by a kernel and by a process",
+         "lives of up to 1000 sequences of random bytes, in 64-, 32- and 16-bit code, by a kernel and by a process: " +
+             std::to_string(least_of_mode) + " sequences of each at least",
          "the guest stopped, at most"},
         {emulation, "code over an edge", "instructions that go on in a device, or where no memory is", "guest stopped"},
         {modes, "memory in other modes",
@@ -292,7 +316,9 @@ std::vector<Attack> all_attacks() {
          "paging, PAE, long mode and protected mode switched on and off in every order of up to four steps; real mode "
          "with 32-bit code",
          "#GP, or as the manuals say"},
-        {emulation, "random code in other modes", "lives as above, each in one of these modes",
+        {emulation, "random code in other modes",
+         "lives as above, each in one of these modes: " + std::to_string(least_of_other_modes) +
+             " sequences at least, and " + std::to_string(least_of_other_mode) + " of each mode",
          "the guest stopped, at most"},
         {cpu, "refused task switches",
          "JMP, CALL, IRET, gates, interrupts and exceptions to tasks that are busy, absent, too short or none",

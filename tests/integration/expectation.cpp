@@ -50,6 +50,17 @@ std::string judge_number(const Expectation& expectation, const std::vector<std::
     return found ? "" : "no line has " + pattern;
 }
 
+std::string judge_sum(const Expectation& expectation, const std::vector<std::string>& lines) {
+    const std::regex regex(expectation.patterns.front());
+    long sum = 0;
+    for (const std::string& each : lines)
+        if (std::smatch match; std::regex_search(each, match, regex))
+            sum += std::stol(match[1].str());
+    return sum >= expectation.least ? ""
+                                    : std::to_string(sum) + " together, less than " +
+                                          std::to_string(expectation.least) + ": " + expectation.patterns.front();
+}
+
 std::string judge_same(const Expectation& expectation, const std::vector<std::string>& lines) {
     const std::regex regex(expectation.patterns.front());
     std::string value, where;
@@ -82,6 +93,10 @@ Expectation number(const std::string& pattern, long least, long most) {
     return {.kind = Expectation::Kind::Number, .patterns = {pattern}, .least = least, .most = most};
 }
 
+Expectation sum(const std::string& pattern, long least) {
+    return {.kind = Expectation::Kind::Sum, .patterns = {pattern}, .least = least};
+}
+
 Expectation same(const std::string& pattern, long at_least) {
     return {.kind = Expectation::Kind::Same, .patterns = {pattern}, .least = at_least};
 }
@@ -92,6 +107,8 @@ std::string judge(const Expectation& expectation, const std::vector<std::string>
         return judge_lines(expectation.patterns, lines);
     case Expectation::Kind::Never:
         return judge_never(expectation.patterns, lines);
+    case Expectation::Kind::Sum:
+        return judge_sum(expectation, lines);
     case Expectation::Kind::Same:
         return judge_same(expectation, lines);
     case Expectation::Kind::Number:

@@ -13,6 +13,7 @@ struct Expectation {
         Lines, ///< for each pattern a line, in this order
         Never, ///< no line has any of the patterns
         Same, ///< the first group of the first pattern is the same wherever it is found, which is `least` times or more
+        Sum,    ///< the first groups of the first pattern are numbers, `least` or more together
         Number, ///< the first group of the first pattern is a number: in some line, and everywhere from `least` to
                 ///< `most`
     };
@@ -26,6 +27,7 @@ struct Expectation {
 [[nodiscard]] Expectation lines_in_order(std::vector<std::string> patterns);
 [[nodiscard]] Expectation never(const std::string& pattern);
 [[nodiscard]] Expectation number(const std::string& pattern, long least, long most);
+[[nodiscard]] Expectation sum(const std::string& pattern, long least);
 [[nodiscard]] Expectation same(const std::string& pattern, long at_least);
 
 /// What is wrong with `lines`: a sentence, or "".

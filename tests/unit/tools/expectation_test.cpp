@@ -29,5 +29,11 @@ TEST_CASE("judge: a number must be there, and in range everywhere") {
     CHECK_FALSE(judge(number("average (\\d+)", 0, 100), lines).empty());
 }
 
+TEST_CASE("judge: numbers are added up over all lines") {
+    CHECK(judge(sum("total (\\d+)", 37), lines).empty());
+    CHECK_FALSE(judge(sum("total (\\d+)", 38), lines).empty());
+    CHECK_FALSE(judge(sum("average (\\d+)", 1), lines).empty());
+}
+
 } // namespace
 } // namespace bulkhead::integration
