@@ -129,6 +129,8 @@ constexpr u64 rounds = 2000;
             tables.pages[0] = i % 3 == 0 ? device | rights : i % 3 == 1 ? ram : now == 2 ? 0 : device + 0x1000 + rights;
         if (now == 4)
             tables.directory[0] = i % 2 == 0 ? reinterpret_cast<u64>(tables.pages) | rights : 0;
+        if (now == 5 || now == 6) // code that is gone when it is to be decoded stops the guest
+            tables.pages[0] = i % 3 == 0 ? ram : i % 3 == 1 || now == 5 ? ram + 4096 : 0;
         acknowledged = now;
     }
 }
@@ -175,6 +177,39 @@ void try_races(Group& group) {
         go_to(0);
         flush();
     }
+}
+
+/// The page that the access itself is in, and that of what strings of ports read and write.
+void try_moving_pages(Group& group) {
+    constexpr u8 load[] = {0x8b, 0x03, 0xc3}, change[] = {0x31, 0x03, 0xc3};
+    std::memcpy(page, load, sizeof load);
+    std::memcpy(page + 4096, change, sizeof change);
+    const u64 seen = show(reinterpret_cast<u64>(page), PageSize::small);
+    go_to(5);
+    for (u64 i = 0; i < rounds; ++i)
+        group.attempt(
+            ignored | page_faulted,
+            [=] { asm volatile("invlpg (%0); call *%0" : : "r"(seen), "b"(device) : "rax", "memory"); },
+            "moving code");
+    go_to(0);
+    std::memset(page, 0, sizeof page);
+    constexpr u64 length = 16;
+    go_to(6);
+    for (u64 i = 0; i < rounds; ++i)
+        group.attempt(
+            ignored | page_faulted,
+            [=] {
+                u64 to = seen, from = seen, count = length;
+                asm volatile("invlpg (%0); rep insb" : "+D"(to), "+c"(count) : "d"(0x80) : "memory");
+                count = length;
+                asm volatile("invlpg (%0); rep outsb" : "+S"(from), "+c"(count) : "d"(0x80) : "memory");
+            },
+            "moving buffer of a port");
+    go_to(0);
+    bool whole = true;
+    for (u64 i = length; i < 2 * 4096; ++i)
+        whole = whole && (page[i] == 0 || (i >= 4096 && i < 4096 + length));
+    group.expect(whole, "memory beside a moving buffer");
 }
 
 volatile u64 nmis, interrupts;
@@ -260,6 +295,7 @@ void run() {
             StartState found;
             check(start_vcpu(1, disturb, found), "vCPU 1 does not start");
             try_races(group);
+            try_moving_pages(group);
         }
         {
             Group group("storms");
