@@ -3,11 +3,13 @@
 #include "guests/lib/acpi.hpp"
 #include "guests/lib/apic.hpp"
 #include "guests/lib/guest.hpp"
+#include "guests/lib/traps.hpp"
+#include "guests/lib/vcpus.hpp"
 
 // The watchdog as a driver finds it, by the actions of the WDAT (Hardware Watchdog Timers Design Specification 1.01):
 // it ends a guest that does not feed it and no other, and the next life knows. `on-crash = "restart"` is part of the
 // test. With `storm=` it only starts and stops it, again and again for so many seconds, which is none of the others'
-// business.
+// business. With `nmi=1` it hangs in its handler of an NMI, each life, where no further NMI comes.
 namespace bulkhead::guest {
 
 constexpr std::string_view name = GUEST_NAME;
@@ -60,6 +62,20 @@ u32 run(Action action, u32 parameter = 0) {
 void wait_milliseconds(u64 milliseconds) {
     const u64 end = rdtsc() + milliseconds * tsc_hz() / 1000;
     while (rdtsc() < end)
+        pause();
+}
+
+[[noreturn]] void hang_in_nmi() {
+    enable_apic();
+    set_handler(nmi, [](Frame&) {
+        for (;;)
+            pause();
+    });
+    run(set_timeout, 300);
+    run(start);
+    print("I hang in my NMI handler");
+    wrmsr(x2apic_icr, icr_assert | icr_nmi); // to itself
+    for (;;)
         pause();
 }
 
@@ -120,6 +136,8 @@ void run() {
         }
         return check(rounds > 1000, "rounds: ", rounds);
     }
+    if (command_line_number("nmi", 0) != 0)
+        hang_in_nmi();
     const bool second_life = run(has_expired) != 0;
     check_stopped();
     if (second_life) {

@@ -171,6 +171,8 @@ void Backend::write_initial_state() {
     SaveArea& save = guest().save;
     save.cpl = 0;
     save.cr2 = save.cr3 = 0;
+    if (this_cpu().core->is_new.load()) // an INIT leaves it
+        save.g_pat = pat_reset;
     save.dr6 = dr6_reset;
     save.dr7 = dr7_reset;
     save.rflags = rflags_fixed;
@@ -201,7 +203,6 @@ void Backend::reset(const EntryState& entry) {
     save.cr4 = real_cr4(cr4::PAE);
     save.rip = entry.rip;
     save.rsp = entry.rsp;
-    save.g_pat = pat_reset;
     show_controls(save.cr0, cr4::PAE);
     // The state that only VMLOAD loads stays in the CPU from here on: it is the guest's.
     vmload(resources_.control);
@@ -269,7 +270,9 @@ void Backend::raise_guest_nmi() {
 
 void Backend::inject_nmi() {
     ControlArea& control = guest().control;
-    control.eventinj = 2 | static_cast<u64>(EventType::Nmi) << 8 | event_valid;
+    // As an interrupt: as an NMI it may block the CPU's own until an IRET that the guest never executes, and ours with
+    // them.
+    control.eventinj = 2 | static_cast<u64>(EventType::ExternalInterrupt) << 8 | event_valid;
     control.intercepts.misc1 |= INTERCEPT_IRET;
     control.vmcb_clean = 0;
     nmi_pending_ = false;

@@ -249,6 +249,9 @@ void Backend::begin_life() {
     this_cpu().registers = {};
     vmwrite(Field::CPU_BASED_VM_EXEC_CONTROL, vmread(Field::CPU_BASED_VM_EXEC_CONTROL) & ~u64{CPU_NMI_WINDOW_EXITING});
     write_initial_state();
+    arch::write_cr2(0);
+    if (this_cpu().core->is_new.load()) // an INIT leaves it
+        vmwrite(Field::GUEST_IA32_PAT, pat_reset);
     nmi_pending_ = false;
     reset_own_msrs();
 }
@@ -262,7 +265,6 @@ void Backend::reset(const EntryState& entry) {
     vmwrite(Field::GUEST_CR3, entry.cr3);
     vmwrite(Field::GUEST_RIP, entry.rip);
     vmwrite(Field::GUEST_RSP, entry.rsp);
-    vmwrite(Field::GUEST_IA32_PAT, pat_reset);
     const u64 cr0 = cr0::PG | cr0::NE | cr0::ET | cr0::PE;
     set_controls({cr0, real_cr4(cr4::PAE), efer::LME | efer::LMA});
     show_controls(cr0, cr4::PAE);

@@ -130,7 +130,9 @@ Boot operations() {
         .name = "sleeper", .kernel = "neighbour", .cmdline = "seconds=6", .more = "autostart = false\n"};
     Boot boot = boot_of("operations", {button, worker, sleeper}, {own_guest("button"), own_guest("neighbour")});
     boot.typing = {
-        {"^\\[button\\] press my button$", to_monitor + "list\r"},
+        {.after = "",
+         .keys = to_monitor + "list\r",
+         .once = {"^\\[button\\] press my button$", "^\\[worker\\] neighbour: begins$"}},
         {"guest sleeper: loaded", "pause worker\r"},
         {"guest worker: pause asked for", "list\r"}, // from here on no CPU has anything to do
         {"guest worker: paused", "pause worker\r"},
@@ -201,6 +203,25 @@ Boot watchdog() {
     return boot;
 }
 
+/// A guest that stays in the handler of an NMI of its own is reached all the same: its watchdog ends it, its core
+/// begins its next life, and the clock rings for others.
+Boot nmi_handler() {
+    const Guest stuck{.name = "stuck",
+                      .kernel = "watchdog",
+                      .cmdline = "nmi=1",
+                      .more = "on-crash = \"restart\"\nrestart-limit = 2\nrestart-delay = 0\n"};
+    const Guest unaware{.name = "unaware", .kernel = "neighbour", .cmdline = "seconds=0", .more = "watchdog = 3"};
+    Boot boot = boot_of("nmi-handler", {stuck, unaware, {.name = "neighbour", .kernel = "neighbour"}},
+                        {own_guest("watchdog"), own_guest("neighbour")});
+    const std::string hangs = "^\\[stuck\\] I hang in my NMI handler$",
+                      ends = is_off("stuck", "failed: its watchdog was not fed");
+    boot.cases = {{"its watchdog ends it, each life",
+                   {lines_in_order({ends, ends, ends}), lines_in_order({hangs, hangs, hangs})}},
+                  {"another's watchdog rings", {line(is_off("unaware", "failed: its watchdog was not fed"))}},
+                  {"a neighbour goes on", {line("^\\[neighbour\\] PASS neighbour"), never("\\] FAIL")}}};
+    return also_on_bochs_amd(boot);
+}
+
 /// Guests that start and stop their watchdogs all the time have the machine's clock set again each time: that of a
 /// third one, which hangs, must ring all the same. (The emulators' clocks ring so soon after they are set that it did
 /// also when each start set them again; with hpet.hpp's `shortest` at 100 ms it did not.)
@@ -226,7 +247,8 @@ std::vector<Boot> life_boots() {
             operations(),
             back_off(),
             watchdog(),
-            watchdog_storm()};
+            watchdog_storm(),
+            nmi_handler()};
 }
 
 } // namespace bulkhead::integration
