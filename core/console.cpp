@@ -118,29 +118,33 @@ std::size_t transmit(ConsolePort& port) {
     return count;
 }
 
+bool has_input(const ConsolePort& port) { return port.output == nullptr ? mux.has_input() : !port.output->empty(); }
+
 [[gnu::noinline]] void serve(ConsolePort& port) {
     if (port.present &&
         port.uart.drain([&](char key) { on_key(port, static_cast<u8>(key)); })) // no pointer: no indirect branch
         Log() << "typed bytes were lost: they came faster than they were taken";
+    const bool found = !port.taken.empty() || has_input(port);
     const u64 begin = arch::read_tsc();
-    do {
-        port.idle.store(false);
-        const std::size_t count = transmit(port);
-        if (port.taken.empty()) {
-            port.idle.store(true);
-            // Who filled a ring before that store saw "busy" and sent no NMI: look again.
-            if (port.output == nullptr ? mux.has_input() : !port.output->empty())
-                continue;
-            if (port.present)
-                port.uart.set_interrupts(true, false);
+    bool has_room = true;
+    port.idle.store(false);
+    do
+        has_room = transmit(port) != 0 || port.taken.empty();
+    while (has_room && (!port.taken.empty() || has_input(port)) &&
+           arch::read_tsc() - begin < machine.boot.clocks.tsc_khz); // a millisecond
+    if (!has_room && port.has_interrupt)
+        return port.uart.set_interrupts(true, true); // the next NMI comes when there is room
+    if (port.present)
+        port.uart.set_interrupts(true, false);
+    // Guests may print without end, or what nobody sees: they are not to have this CPU for themselves. So who has found
+    // something comes back by the clock; and only who has found nothing is called by the next byte.
+    if (!found) {
+        port.idle.store(true);
+        // Who filled a ring before that store saw "busy" and sent no NMI: look again.
+        if (!has_input(port))
             return;
-        }
-        if (count == 0 && port.has_interrupt)
-            return port.uart.set_interrupts(true, true); // the next NMI comes when there is room
-        if (count == 0)
-            break;
-        // A millisecond: guests may print faster than this, and are not to have this CPU for themselves.
-    } while (arch::read_tsc() - begin < machine.boot.clocks.tsc_khz);
+        port.idle.store(false);
+    }
     serve_again(begin);
 }
 
@@ -228,7 +232,7 @@ void flush() {
                 if (port.present)
                     port.uart.put(port.taken.begin()[port.sent]);
             transmit(port);
-        } while (!port.taken.empty());
+        } while (!port.taken.empty() || has_input(port));
     });
 }
 

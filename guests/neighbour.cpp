@@ -179,6 +179,7 @@ void run() {
     route_pin(platform::button_pin, button_vector);
     const Checksum constants = checksum_of_constants();
     start_timer(tick_hz, tick_vector);
+    print(name, ": begins");
     const u64 exits = exit_count();
     const u64 begin = rdtsc();
     last_tick = begin;

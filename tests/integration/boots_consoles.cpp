@@ -76,7 +76,10 @@ Boot screen() {
              {"^bulkhead: stage 12 of ", "^bulkhead: stage 13 of 18: clocks$", "^bulkhead: stage 14 of "})}},
     };
     // The states are drawn after the line that tells of them: this one comes later.
-    boot.typing = {{is_off("neighbour", "powered off"), "\x1ds"}};
+    boot.typing = {
+        {.after = "",
+         .keys = "\x1ds",
+         .once = {is_off("neighbour", "powered off"), "^\\[neighbour\\] (PASS|FAIL) neighbour"}}}; // two rings
     boot.until = "^bulkhead: memory in use: ";
     return boot;
 }
@@ -134,23 +137,29 @@ Boot no_interrupt() {
     return boot;
 }
 
-/// Two guests print as fast as they can; a third has the CPU that serves the consoles, and is done before them. `more`:
-/// of the hypervisor's table.
+/// Two guests print as fast as they can, one of them nothing that is seen; a third has the CPU that serves the
+/// consoles, is done before them, and has at least a third of its time meanwhile. `more`: of the hypervisor's table.
 Boot printers(const std::string& name, const std::string& more) {
-    const auto printer = [](const std::string& guest) {
-        return Guest{.name = guest, .kernel = "hello", .cmdline = "seconds=5"};
-    };
-    Boot boot = boot_of(name, {guest_named("neighbour", "seconds=2"), printer("one"), printer("two")},
-                        images_of({"neighbour", "hello"}));
+    const Guest lines{.name = "lines", .kernel = "hello", .cmdline = "seconds=8"};
+    const Guest nothing{.name = "nothing", .kernel = "hello", .cmdline = "seconds=8 nothing=1"};
+    Boot boot =
+        boot_of(name, {guest_named("neighbour", "seconds=2"), lines, nothing}, images_of({"neighbour", "hello"}));
     const std::string any = "cpus = 1";
     boot.configuration.replace(boot.configuration.find(any), any.size(), "cpus = [1]");
     boot.configuration = "[hypervisor]\nservice-cpu = 1\n" + more + "\n" + boot.configuration;
     boot.options.screen = true; // which takes longest
+    const auto takes = [](const std::string& of_thousand, long least, tools::MachineKind machine) {
+        return Case{"it takes " + of_thousand + " of its ticks at least",
+                    {number("^\\[neighbour\\] neighbour: took .* ticks, (\\d+) of 1000$", least, 1001)},
+                    {machine}};
+    };
     boot.cases = {passes("neighbour"),
                   {"whose CPU serves them is done before them",
                    {line("^bulkhead: console served by CPU 1, which a guest owns$"),
-                    lines_in_order({is_off("neighbour", "powered off"), is_off("one", "powered off")}),
-                    lines_in_order({is_off("neighbour", "powered off"), is_off("two", "powered off")})}}};
+                    lines_in_order({is_off("neighbour", "powered off"), is_off("lines", "powered off")}),
+                    lines_in_order({is_off("neighbour", "powered off"), is_off("nothing", "powered off")})}},
+                  takes("a tenth", 100, tools::MachineKind::QemuAmd), // its CPUs take turns, too
+                  takes("a third", 333, tools::MachineKind::BochsIntel)};
     return boot;
 }
 
