@@ -118,16 +118,21 @@ void add_coverage(Commands& commands) {
 
 void add_fuzz(Commands& commands) {
     const auto arguments = std::make_shared<FuzzArguments>();
+    const auto positive = CLI::Range(std::uint64_t{1}, std::uint64_t{1'000'000'000'000});
     CLI::App* command = commands.add("fuzz", "Try random input on everything that takes bytes from outside");
     command->add_option("--target", arguments->targets,
                         "one of them, as tests/fuzz has it; again for more; default: all");
-    command->add_option("--runs", arguments->runs, "inputs of each target; default: as many as there is time for");
-    command->add_option("--time", arguments->seconds, "seconds for each target; default: 60, if --runs is not given");
+    command->add_option("--runs", arguments->runs, "inputs of each target; default: as many as there is time for")
+        ->check(positive);
+    command->add_option("--time", arguments->seconds, "seconds for each target; default: 60, if --runs is not given")
+        ->check(positive);
+    command->add_option("--least", arguments->least, "inputs of all targets together; default: any number")
+        ->check(positive);
     command->add_flag("--renew-corpus", arguments->renews_corpus,
                       "then write the fewest of the inputs found that reach all that they reach to tests/fuzz/corpus");
     command->footer(
         "An input that fails is kept as build/fuzz/failed-*: build/tests/fuzz/fuzz_TARGET FILE repeats it.\n"
-        "Exit status: 1 when one has failed.");
+        "Exit status: 1 when one has failed, or when --least were not reached.");
     commands.on(command, [arguments] { return run_fuzz(*arguments); });
 }
 

@@ -26,7 +26,7 @@ using Clock = std::chrono::steady_clock;
 
 constexpr std::uint64_t standard_seconds = 60;
 constexpr std::chrono::seconds between_reports{10};
-constexpr std::uintmax_t most_bytes_of_corpus = 64 * 1024; ///< tests/fuzz/corpus.sh asks for it
+constexpr std::uintmax_t most_bytes_of_corpus = 64 * 1024, most_files_of_corpus = 200; ///< as tests/fuzz/corpus.sh asks
 
 /// A line of the file that the build writes (tests/fuzz/CMakeLists.txt).
 struct Target {
@@ -77,12 +77,10 @@ std::vector<Target> chosen_targets(const std::vector<std::string>& names) {
 Command command_for(const Target& target, const FuzzArguments& arguments) {
     const fs::path corpus = results() / target.name;
     fs::create_directories(corpus);
-    Command command{program_of(target),
-                    "-artifact_prefix=" + (results() / ("failed-" + target.name + "-")).string(),
-                    "-print_final_stats=1",
-                    "-max_len=" + target.longest,
-                    "-rss_limit_mb=4096",
-                    "-timeout=20"};
+    Command command{
+        program_of(target),     "-artifact_prefix=" + (results() / ("failed-" + target.name + "-")).string(),
+        "-print_final_stats=1", "-max_len=" + target.longest,
+        "-rss_limit_mb=4096",   "-timeout=20"};
     if (target.dictionary != "-")
         command.push_back("-dict=" + target.dictionary);
     if (arguments.runs != 0)
@@ -113,16 +111,19 @@ void renew_corpus(const Target& target) {
     for (const auto& file : fs::directory_iterator(merged))
         if (!made.contains(file.path()))
             found.emplace(file.file_size(), file.path());
-    fs::remove_all(corpus);
-    fs::create_directories(corpus);
+    const fs::path beside = results() / ("corpus-" + target.name); // what there is goes when the other is complete
+    fs::remove_all(beside);
+    fs::create_directories(beside);
     std::uintmax_t files = 0, bytes = 0;
     for (const auto& [size, file] : found) {
-        if (bytes + size > most_bytes_of_corpus)
+        if (bytes + size > most_bytes_of_corpus || files == most_files_of_corpus)
             break;
-        fs::copy_file(file, corpus / file.filename());
+        fs::copy_file(file, beside / file.filename());
         bytes += size;
         ++files;
     }
+    fs::remove_all(corpus);
+    fs::rename(beside, corpus);
     std::cout << target.name << ": its corpus has " << files << " files, " << bytes << " bytes; "
               << found.size() - files << " are left out" << std::endl;
 }
@@ -176,7 +177,8 @@ Row run_target(const Target& target, const FuzzArguments& arguments, const Endin
     return row;
 }
 
-void print_table(const std::vector<Row>& rows) {
+/// Returns how many executions there were.
+std::uint64_t print_table(const std::vector<Row>& rows) {
     std::uint64_t executions = 0;
     std::printf("\n%-16s %12s %12s %8s  %s\n", "target", "executions", "per second", "reached", "found");
     for (const Row& row : rows) {
@@ -191,13 +193,14 @@ void print_table(const std::vector<Row>& rows) {
     }
     std::printf("%-16s %12llu\n", "together", static_cast<unsigned long long>(executions));
     std::fflush(stdout);
+    return executions;
 }
 
 } // namespace
 
 int run_fuzz(const FuzzArguments& arguments) {
     const std::vector<Target> targets = chosen_targets(arguments.targets);
-    fs::create_directories(results());
+    const ResultFolder folder(results());
     static_cast<void>(nice(10));
     const EndingSignals signals;
     std::vector<Row> rows;
@@ -211,7 +214,8 @@ int run_fuzz(const FuzzArguments& arguments) {
         print_table(rows);
         throw;
     }
-    print_table(rows);
+    if (print_table(rows) < arguments.least)
+        throw Failure("fewer executions than the " + std::to_string(arguments.least) + " that --least asks for");
     return std::ranges::any_of(rows, &Row::failed) ? 1 : 0;
 }
 

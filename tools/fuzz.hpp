@@ -12,6 +12,7 @@ struct FuzzArguments {
     std::vector<std::string> targets; ///< none: all
     std::uint64_t runs = 0;           ///< of each target; 0: as many as there is time for
     std::uint64_t seconds = 0;        ///< for each target; 0: as long as its runs take
+    std::uint64_t least = 0;          ///< executions of all targets together; fewer are a failure
     bool renews_corpus = false;       ///< what was found becomes the corpus in tests/fuzz/corpus
 };
 
