@@ -265,12 +265,12 @@ std::optional<EntryState> renew(Vcpu& first) {
 
 void scrub(Guest& guest) {
     clear_guest_memory(guest);
-    Log() << "guest " << guest.name << ": its memory is cleared";
     {
         const LockGuard lock(guest.life_lock, lock_owner());
         if (is_destroyed(guest))
             guest.state = GuestState::Loaded;
     }
+    Log() << "guest " << guest.name << ": its memory is cleared";
     kick(machine.cores[machine.service_cpu], request_all_off);
 }
 
