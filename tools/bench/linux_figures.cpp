@@ -2,6 +2,7 @@
 // Copyright the Bulkhead authors
 #include "tools/bench/linux_figures.hpp"
 
+#include <map>
 #include <optional>
 #include <regex>
 #include <string_view>
@@ -34,6 +35,28 @@ std::optional<long long> value_of(const std::vector<std::string>& lines, std::st
     return std::nullopt;
 }
 
+using Reasons = std::map<std::string, long long>;
+
+/// Of a line of counters; what comes behind its semicolon is no exit.
+Reasons reasons_in(const std::string& line) {
+    static const std::regex reason(", ([a-z0-9-]+) (\\d+)");
+    const std::string counters = line.substr(0, line.find(';'));
+    Reasons all;
+    for (std::sregex_iterator i(counters.begin(), counters.end(), reason), end; i != end; ++i)
+        all[(*i)[1]] = std::stoll((*i)[2]);
+    return all;
+}
+
+/// What is more in `after` than in `before`.
+void add_reasons(std::vector<Figure>& figures, const std::string& name, const std::string& what, const Reasons& before,
+                 const Reasons& after) {
+    for (const auto& [reason, count] : after) {
+        const auto earlier = before.find(reason);
+        if (const long long more = count - (earlier == before.end() ? 0 : earlier->second); more != 0)
+            figures.push_back({name + "-" + reason, what + ", " + reason, more});
+    }
+}
+
 } // namespace
 
 std::vector<Figure> linux_figures(const std::vector<std::string>& bare, const std::vector<std::string>& guest) {
@@ -57,6 +80,7 @@ std::vector<Figure> window_figures(const std::vector<std::string>& lines, unsign
     std::vector<Figure> all;
     std::string name;
     std::optional<long long> first;
+    Reasons reasons;
     for (const std::string& line : lines) {
         std::smatch match;
         if (std::regex_search(line, match, window)) {
@@ -66,10 +90,14 @@ std::vector<Figure> window_figures(const std::vector<std::string>& lines, unsign
             const long long total = std::stoll(match[1]);
             if (!first) {
                 first = total;
+                reasons = reasons_in(line);
+                if (all.empty()) // nothing is behind it but its start
+                    add_reasons(all, "start-exits", "Linux: exits until it idles", {}, reasons);
                 continue;
             }
-            all.push_back({name + "-exits", "Linux: exits in " + std::to_string(seconds) + " s, " + name,
-                           total - *first, 0, true});
+            const std::string what = "Linux: exits in " + std::to_string(seconds) + " s, " + name;
+            all.push_back({name + "-exits", what, total - *first, 0, true});
+            add_reasons(all, name + "-exits", what, reasons, reasons_in(line));
             name.clear();
         }
     }

@@ -16,7 +16,8 @@ namespace bulkhead::tools {
                                                 const std::vector<std::string>& guest);
 
 /// Exits of the two windows in which guests/linux-bench idles and computes, out of what the hypervisor said:
-/// its counters at the beginning and at the end of each, `seconds` apart. Throws Failure where a window is missing.
+/// its counters at the beginning and at the end of each, `seconds` apart; all of each, and those of each reason. Those of
+/// each reason until the first window, too. Throws Failure where a window is missing.
 [[nodiscard]] std::vector<Figure> window_figures(const std::vector<std::string>& lines, unsigned seconds);
 
 } // namespace bulkhead::tools

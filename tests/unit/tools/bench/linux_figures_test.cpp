@@ -53,10 +53,28 @@ TEST_CASE("bench: a window's exits are between the first counters in it and the 
         counters(100), "[linux] BENCH window computing", counters(100), counters(107),
         counters(200)};
     const std::vector<Figure> all = window_figures(lines, 10);
-    REQUIRE(all.size() == 2);
+    REQUIRE(all.size() == 3); // and CPUID of the start
     CHECK(in(all, "idle-exits").value == 0);
     CHECK_FALSE(in(all, "idle-exits").is_over());
     CHECK(in(all, "computing-exits").value == 7);
     CHECK(in(all, "computing-exits").is_over());
     CHECK_THROWS_AS(window_figures({lines.begin(), lines.begin() + 6}, 10), Failure);
+}
+
+TEST_CASE("bench: exits of a start and of a window, by reason") {
+    const auto counters = [](const std::string& reasons) {
+        return "bulkhead: exits of linux vCPU 0: total 700, " + reasons + "; hypervisor microseconds 431; injected 4";
+    };
+    const std::vector<Figure> all =
+        window_figures({"[linux] BENCH window idle", counters("cpuid 300, second-stage-fault 2, io 390"),
+                        counters("cpuid 300, second-stage-fault 2, io 390, nmi 8"), "[linux] BENCH window computing",
+                        counters("cpuid 300, io 400"), counters("cpuid 301, io 400")},
+                       10);
+    REQUIRE(all.size() == 7);
+    CHECK(in(all, "start-exits-cpuid").value == 300);
+    CHECK(in(all, "start-exits-second-stage-fault").value == 2);
+    CHECK(in(all, "start-exits-io").what == "Linux: exits until it idles, io");
+    CHECK(in(all, "idle-exits-nmi").value == 8);
+    CHECK(in(all, "computing-exits-cpuid").value == 1);
+    CHECK_FALSE(in(all, "computing-exits-cpuid").is_over());
 }
