@@ -46,8 +46,10 @@ int run_coverage(double least) {
                            tests};
     const Outcome json = run(exported);
     require_success(exported, json);
-    const auto folders = read_coverage(std::string_view(json.output).substr(json.output.find('{')), source_folder());
+    const std::string_view exact = std::string_view(json.output).substr(json.output.find('{'));
+    const auto folders = read_coverage(exact, source_folder());
     write_coverage(std::cout, folders);
+    write_left_out(std::cout, find_left_out(exact, source_folder()));
     std::cout << "For lines: llvm-cov show -instr-profile=" << merged.string() << ' ' << tests.string() << " FILE\n"
               << std::flush;
     if (folders.back().percent() >= least)

@@ -21,9 +21,22 @@ struct CoveredLines {
 /// Of each folder below `source`, by what llvm-cov exports as JSON; the last is of all together. Tests themselves, and
 /// what is generated or of no file of ours, do not count. Throws Failure where it is no such JSON.
 [[nodiscard]] std::vector<CoveredLines> read_coverage(std::string_view json, const std::string& source);
-void write_coverage(std::ostream& out, const std::vector<CoveredLines>& folders);
 
-/// Builds the unit tests with counters, in build/coverage, runs them, and says which part of each folder they reach.
+/// Sources of a folder that unit tests do not have, as what runs on the machine alone.
+struct LeftOut {
+    std::string folder;
+    std::uint64_t lines = 0; ///< neither blank nor only a comment
+    std::vector<std::string> files;
+};
+
+/// Of each folder of the product below `source`, by the same JSON. Throws Failure likewise.
+[[nodiscard]] std::vector<LeftOut> find_left_out(std::string_view json, const std::string& source);
+
+void write_coverage(std::ostream& out, const std::vector<CoveredLines>& folders);
+void write_left_out(std::ostream& out, const std::vector<LeftOut>& folders);
+
+/// Builds the unit tests with counters, in build/coverage, runs them, and says which part of each folder they reach, and
+/// which files they do not have at all.
 /// Returns the exit status: 1 when it is less than `least` percent of all, or a test failed.
 [[nodiscard]] int run_coverage(double least);
 
