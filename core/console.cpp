@@ -2,6 +2,7 @@
 // Copyright the Bulkhead authors
 #include "core/console.hpp"
 
+#include <algorithm>
 #include <optional>
 
 #include "arch/x86_64/hardware.hpp"
@@ -137,8 +138,9 @@ bool has_input(const ConsolePort& port) { return port.output == nullptr ? mux.ha
     if (port.present)
         port.uart.set_interrupts(true, false);
     // Guests may print without end, or what nobody sees: they are not to have this CPU for themselves. So who has found
-    // something comes back by the clock; and only who has found nothing is called by the next byte.
-    if (!found) {
+    // something comes back by the clock; and only who has found nothing, and leaves nothing, is called by the next
+    // byte.
+    if (!found && port.taken.empty()) {
         port.idle.store(true);
         // Who filled a ring before that store saw "busy" and sent no NMI: look again.
         if (!has_input(port))
@@ -238,8 +240,14 @@ void flush() {
 
 void repeat_log(ConsoleWriter& writer, ConsoleOutput& ring) {
     const LockGuard lock(log_lock, lock_owner());
-    writer.put(ring, {log_memory.data() + log_written, log_memory.size() - log_written});
-    writer.put(ring, {log_memory.data(), log_written});
+    std::size_t excess = ring.size(); // the oldest bytes are left out for what is there
+    for (const std::string_view part :
+         {std::string_view(log_memory.data() + log_written, log_memory.size() - log_written),
+          std::string_view(log_memory.data(), log_written)}) {
+        const std::size_t cut = std::min(excess, part.size());
+        writer.put(ring, part.substr(cut));
+        excess -= cut;
+    }
 }
 
 void set_focus(u32 source) {

@@ -145,7 +145,8 @@ Boot operations() {
         {is_off("sleeper", "stopped"), "frobnicate\r"},
         {"no command 'frobnicate'", "start nobody\r"},
         {"no guest 'nobody'", "resume button\r"},
-        {"guest button: no resume", "shutdown button\r"},
+        {"guest button: no resume", "log\r"},
+        {"^\\[monitor\\] guest button: no resume: it runs", "shutdown button\r"},
     };
     boot.cases = {
         {"a guest that does not start by itself is loaded",
@@ -161,6 +162,9 @@ Boot operations() {
         {"shutdown presses the power button",
          {lines_in_order({"guest button: shutdown asked for", is_off("button", "powered off")}),
           line("^\\[button\\] PASS button")}},
+        {"what was said is said again, from the boot on",
+         {lines_in_order({"guest button: no resume", "^\\[monitor\\] hypervisor [0-9]",
+                          "^\\[monitor\\] guest button: no resume"})}},
         {"what makes no sense is refused",
          {line("guest worker: no pause: it is paused"), line("no command 'frobnicate': type help"),
           line("no guest 'nobody': type list"), line("guest button: no resume: it runs")}},

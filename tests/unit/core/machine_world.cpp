@@ -10,6 +10,7 @@
 #include "core/console.hpp"
 #include "core/guest_builder.hpp"
 #include "core/handlers.hpp"
+#include "core/monitor.hpp"
 #include "core/service.hpp"
 
 namespace bulkhead {
@@ -46,21 +47,13 @@ Result<EntryState> build_guest_memory(const Guest&, BuildTimes&) {
 }
 void clear_guest_memory(const Guest&) { ++world->cleared; }
 void press_power_button(Guest&) { ++world->pressed; }
-Log::Log() = default;
-Log::~Log() { world->lines.emplace_back(view()); }
-Record::Record() = default;
-Record::~Record() { world->recorded.emplace_back(view()); }
-
-namespace console {
-void print(std::string_view line) { world->lines.emplace_back(line); }
-void set_focus(u32 source) { world->lines.push_back("focus " + std::to_string(source)); }
-void repeat_log(ConsoleWriter& writer, ConsoleOutput& ring) { writer.put(ring, "what was said"); }
-} // namespace console
 
 namespace test {
 
-World::World(std::vector<u32> vcpus_of_guests, bool has_hpet) : infos(vcpus_of_guests.size()) {
+World::World(std::vector<u32> vcpus_of_guests, bool has_hpet, bool uart_interrupts) : infos(vcpus_of_guests.size()) {
     world = this;
+    arch::CpuPorts::uart = &uart;
+    journal.attach(records);
     arch::tsc = 1'000'000'000;
     arch::DeviceRegisters::on_read = [this](u32 offset) {
         if (offset == 0xf0) // an access takes a tick of its
@@ -81,6 +74,7 @@ World::World(std::vector<u32> vcpus_of_guests, bool has_hpet) : infos(vcpus_of_g
     for (u32 i = 0; i < vcpus_of_guests.size(); ++i) {
         Guest& guest = guests[i];
         guest.name = std::string_view("abcdefgh").substr(i, 1);
+        sources.push_back({.name = guest.name, .output = &guest.output, .input = &guest.input});
         guest.info = &infos[i];
         infos[i].autostart = 0;
         for (u32 id = 0; id < vcpus_of_guests[i]; ++id, ++next) {
@@ -100,11 +94,32 @@ World::World(std::vector<u32> vcpus_of_guests, bool has_hpet) : infos(vcpus_of_g
     machine.cores = {cores.get(), count};
     machine.guests = {guests.get(), vcpus_of_guests.size()};
     machine.service_cpu = count - 1;
+    sources.push_back(monitor::source());
+    machine.console_sources = sources;
+    console::start(fakes::Uart::base, 1, {}, "");
     start_clock();
+    console::start_service(machine.console_sources, uart_interrupts);
     expire_timeouts(machine.cores[machine.service_cpu]); // of the world before
+    settle();
 }
 
-World::~World() { world = nullptr; }
+World::~World() {
+    arch::meanwhile = nullptr;
+    console::flush();
+    journal.attach({});
+    arch::CpuPorts::uart = nullptr;
+    world = nullptr;
+}
+
+std::vector<std::string> World::lines() {
+    console::flush();
+    std::vector<std::string> lines;
+    const std::string before = "bulkhead: ";
+    for (std::size_t at = 0, end; (end = uart.sent.find("\r\n", at)) != std::string::npos; at = end + 2)
+        if (uart.sent.compare(at, before.size(), before) == 0)
+            lines.push_back(uart.sent.substr(at + before.size(), end - at - before.size()));
+    return lines;
+}
 
 u64 World::rings_at() const {
     if ((hpet.at(0x100) & 4) == 0)
@@ -112,6 +127,10 @@ u64 World::rings_at() const {
     const u32 counter = static_cast<u32>(arch::tsc / ticks_of_counter);
     const i32 left = static_cast<i32>(hpet.at(0x108) - counter);
     return left <= 0 ? arch::tsc : (arch::tsc / ticks_of_counter + static_cast<u32>(left)) * ticks_of_counter;
+}
+
+bool World::rings_now(const Vcpu& core) const {
+    return !masked && routed_to == core.apic_id && rings_at() != 0 && rings_at() <= arch::tsc;
 }
 
 /// As RunLoop::serve_guest_once, but for what is the vendor's.
@@ -122,6 +141,9 @@ void World::serve(Vcpu& core) {
         leave_guest(core);
     if ((requests & request_scrub) != 0)
         scrub(*core.guest);
+    if ((requests & request_input) != 0)
+        while (const std::optional<u8> byte = core.guest->input.pop())
+            typed += static_cast<char>(*byte);
     if ((requests & request_start) != 0 && core.activity.load() == Activity::WaitForSipi) {
         if (renew(core)) {
             core.activity.store(Activity::Active);
@@ -134,7 +156,10 @@ void World::serve(Vcpu& core) {
         served.push_back(core.cpu);
         expire_timeouts(core);
     }
-    if (core.cpu == machine.service_cpu && (requests & request_all_off) != 0)
+    if (core.cpu != machine.service_cpu)
+        return;
+    console::serve();
+    if ((requests & request_all_off) != 0)
         all_off = all_guests_off();
 }
 
@@ -186,9 +211,8 @@ std::string World::state(u32 index) {
     return std::string(state_of(guest(index)));
 }
 
-bool World::said(const std::string& text) const {
-    const auto has = [&](const std::string& line) { return line.find(text) != std::string::npos; };
-    return std::ranges::any_of(lines, has) || std::ranges::any_of(recorded, has);
+bool World::said(const std::string& text) {
+    return std::ranges::any_of(lines(), [&](const std::string& line) { return line.find(text) != std::string::npos; });
 }
 
 std::string World::wrong_clock() const {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the Bulkhead authors
 //
-// A machine for what otherwise only runs on one: cores that do what they are asked, an HPET, and what the hypervisor
-// says.
+// A machine for what otherwise only runs on one: cores that do what they are asked, an HPET, and a UART for what the
+// hypervisor says.
 #pragma once
 
 #include <map>
@@ -11,8 +11,10 @@
 #include <vector>
 
 #include "core/clock.hpp"
+#include "core/journal.hpp"
 #include "core/life_cycle.hpp"
 #include "core/machine.hpp"
+#include "fakes/uart.hpp"
 
 namespace bulkhead::test {
 
@@ -20,7 +22,7 @@ namespace bulkhead::test {
 /// service CPU. One at a time.
 class World {
 public:
-    explicit World(std::vector<u32> vcpus_of_guests, bool has_hpet = true);
+    explicit World(std::vector<u32> vcpus_of_guests, bool has_hpet = true, bool uart_interrupts = true);
     ~World();
 
     Guest& guest(u32 index) { return machine.guests[index]; }
@@ -37,13 +39,20 @@ public:
     void stop(Vcpu& vcpu, StopReason reason);
 
     [[nodiscard]] std::string state(u32 index);
-    [[nodiscard]] bool said(const std::string& text) const;
+    /// What the hypervisor has said.
+    [[nodiscard]] std::vector<std::string> lines();
+    [[nodiscard]] bool said(const std::string& text);
     /// Something is wrong with the clock: it does not ring in time for the first that waits, or for a core that it
     /// cannot reach. Nothing: all is well.
     [[nodiscard]] std::string wrong_clock() const;
 
-    std::vector<std::string> lines;    ///< of the log
-    std::vector<std::string> recorded; ///< those of them that the next boot is to see
+    /// The core serves what it is asked, the clock, if that has rung for it, and the consoles, if they are its.
+    void serve(Vcpu& core);
+    [[nodiscard]] bool rings_now(const Vcpu& core) const;
+
+    fakes::Uart uart;
+    std::string typed;                      ///< what guests have got of it
+    std::array<JournalEntry, 16> records{}; ///< what the next boot is to see
     std::map<u32, u32> hpet{{0x00, 0x8086'a001}, {0x04, 100'000'000}, {0x10, 0},
                             {0x100, 0},          {0x104, 0x10'0000},  {0x108, ~0u}};
     bool masked = true;
@@ -56,13 +65,13 @@ public:
     std::vector<u32> served;     ///< cores for which the clock has rung
 
 private:
-    void serve(Vcpu& core);
     [[nodiscard]] u64 rings_at() const; ///< TSC; 0: not armed
 
     std::unique_ptr<Guest[]> guests;
     std::unique_ptr<Vcpu[]> cores;
     std::vector<std::vector<Vcpu*>> vcpus;
     std::vector<GuestInfo> infos;
+    std::vector<ConsoleSource> sources;
 };
 
 } // namespace bulkhead::test

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the Bulkhead authors
 //
-// In the place of arch/x86_64/hardware.hpp, likewise: an HPET whose counter is the TSC, and ports without a device.
+// In the place of arch/x86_64/hardware.hpp, likewise: an HPET whose counter is the TSC, and the ports
+// of a 16550.
 #pragma once
 
 #include <functional>
 
 #include "arch/x86_64/instructions.hpp"
 #include "arch/x86_64/layout.hpp"
+#include "fakes/uart.hpp"
 
 namespace bulkhead::arch {
 
@@ -18,9 +20,20 @@ struct CpuMsrs {
 };
 
 struct CpuPorts {
-    [[nodiscard]] u8 in8(u16) const { return 0xff; }
+    static inline fakes::Uart* uart = nullptr;
+
+    [[nodiscard]] u8 in8(u16 port) const {
+        if (meanwhile)
+            meanwhile();
+        return uart != nullptr ? uart->in8(port) : u8{0xff};
+    }
     [[nodiscard]] u32 in32(u16) const { return ~0u; }
-    void out8(u16, u8) const {}
+    void out8(u16 port, u8 value) const {
+        if (meanwhile)
+            meanwhile();
+        if (uart != nullptr)
+            uart->out8(port, value);
+    }
 };
 
 struct DeviceRegisters {
