@@ -7,7 +7,6 @@
 #include "arch/x86_64/hardware.hpp"
 #include "base/init.hpp"
 #include "core/console.hpp"
-#include "core/cpu.hpp"
 #include "core/life_cycle.hpp"
 #include "core/machine.hpp"
 #include "core/service.hpp"

@@ -26,10 +26,21 @@ volatile u64 interrupts;
 volatile u64 nmis;
 
 constexpr u64 cr4_osfxsr = 1 << 9, cr4_osxsave = 1 << 18;
-constexpr u32 msr_tsc_aux = 0xc0000103;
+constexpr u32 msr_tsc_aux = 0xc0000103, msr_pat = 0x277;
+constexpr u64 pat_reset = 0x0007'0406'0007'0406;
 
 bool has_xsave() { return (cpuid(1).ecx & (1u << 26)) != 0; }
 bool has_tsc_aux() { return (cpuid(0x80000001).edx & (1u << 27)) != 0; }
+
+/// Of either vCPU; the loader of the first has not touched them. QEMU's AMD-V has one PAT for host and guest.
+void check_and_spoil_registers() {
+    if (is_intel()) {
+        check_equal(rdmsr(msr_pat), pat_reset, "PAT");
+        wrmsr(msr_pat, pat_reset | u64{1} << 56); // of an index that nobody uses
+    }
+    check_equal(read_cr2(), 0, "CR2");
+    asm volatile("movq %0, %%cr2" : : "r"(mark));
+}
 
 /// What neither exits nor entries switch.
 void check_extended_state() {
@@ -81,6 +92,7 @@ void check_birth() {
     check_equal(at<u64>(marked), 0, "memory that an old life has written");
     at<u64>(marked) = mark;
     check_extended_state();
+    check_and_spoil_registers();
     check_apic();
     for (unsigned vector = 32; vector < 256; ++vector)
         set_handler(static_cast<u8>(vector), [](Frame&) {
@@ -98,6 +110,7 @@ void check_birth() {
 /// The other vCPU sends the first what it can, until it is no more. It leaves it time: who gets the next NMI before it
 /// has served the last one never comes to the next instruction.
 [[noreturn]] void disturb(u32) {
+    check_and_spoil_registers();
     enable_apic();
     for (;;) {
         wrmsr(x2apic_icr, icr_to(0) | other_vector);

@@ -88,7 +88,7 @@ void add_bench(Commands& commands) {
     command->add_flag("--linux", arguments->plan.linux_guest,
                       "a stock Linux, too, bare and as a guest: takes a quarter of an hour");
     command->add_flag("--growth", arguments->plan.growth,
-                      "boots with more and more CPUs, guests and memory, too: takes an hour and 17 GiB");
+                      "boots with more and more CPUs, guests and memory, too: takes half an hour and 17 GiB");
     command->add_option("--json", arguments->plan.json, "file for the figures, as bench/ has them of each release");
     command->add_option("--svg", arguments->plan.svg, "file for a picture of them beside other hypervisors'");
     command->footer(

@@ -77,10 +77,12 @@ std::vector<Target> chosen_targets(const std::vector<std::string>& names) {
 Command command_for(const Target& target, const FuzzArguments& arguments) {
     const fs::path corpus = results() / target.name;
     fs::create_directories(corpus);
-    Command command{
-        program_of(target),     "-artifact_prefix=" + (results() / ("failed-" + target.name + "-")).string(),
-        "-print_final_stats=1", "-max_len=" + target.longest,
-        "-rss_limit_mb=4096",   "-timeout=20"};
+    Command command{program_of(target),
+                    "-artifact_prefix=" + (results() / ("failed-" + target.name + "-")).string(),
+                    "-print_final_stats=1",
+                    "-max_len=" + target.longest,
+                    "-rss_limit_mb=4096",
+                    "-timeout=20"};
     if (target.dictionary != "-")
         command.push_back("-dict=" + target.dictionary);
     if (arguments.runs != 0)
