@@ -2,9 +2,13 @@
 // Copyright the Bulkhead authors
 #include "tools/bench/bench.hpp"
 
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <regex>
+#include <unistd.h>
 
 #include "tools/bench/growth.hpp"
 #include "tools/bench/linux.hpp"
@@ -19,6 +23,18 @@ namespace bulkhead::tools {
 namespace {
 
 void append(auto& to, const auto& what) { to.insert(to.end(), what.begin(), what.end()); }
+
+/// Before the run, which takes long.
+void check_writable(const std::string& file) {
+    if (file.empty())
+        return;
+    const std::filesystem::path path(file), folder = std::filesystem::absolute(path).parent_path();
+    if (std::filesystem::is_directory(path))
+        errno = EISDIR;
+    else if (access((std::filesystem::exists(path) ? path : folder).c_str(), W_OK) == 0)
+        return;
+    throw Failure("cannot write '" + file + "': " + std::strerror(errno));
+}
 
 void write(const std::string& file, const std::string& text) {
     if (file.empty())
@@ -47,6 +63,8 @@ int run_benchmark(MachineKind machine, const BenchPlan& plan) {
         throw Failure("instructions are counted in emulated machines only: bench does not run on kvm", 2);
     if (machine != MachineKind::QemuAmd && (plan.linux_guest || plan.growth))
         throw Failure("--linux and --growth are measured on qemu-amd only", 2);
+    check_writable(plan.json);
+    check_writable(plan.svg);
     const ResultFolder results(build_folder() / "bench");
     const std::filesystem::path& folder = results.path();
     std::cout << "bench: booting on " << name_of(machine) << ", where a tick of the TSC is an instruction" << std::endl;
