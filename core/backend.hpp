@@ -2,7 +2,7 @@
 // Copyright the Bulkhead authors
 //
 // What a vendor's backend offers to the run loop. A concept, not an interface with virtual functions: an exit would
-// make four indirect calls. svm/backend.hpp and vmx/backend.hpp satisfy it; tests/fakes has one for the host.
+// make four indirect calls. svm/backend.hpp and vmx/backend.hpp satisfy it.
 #pragma once
 
 #include <concepts>
@@ -80,6 +80,8 @@ concept Backend = requires(B& backend, const B& constant, EntryState entry, Gues
     /// An NMI for the guest, with the masking that a real one has: delivered once it is unmasked.
     { backend.raise_guest_nmi() } -> std::same_as<void>;
     { backend.nmi_window() } -> std::same_as<void>;
+    /// Whether the exit interrupted the delivery of an event, which the next entry begins again.
+    { constant.is_delivering() } -> std::same_as<bool>;
     { backend.take_debug_exception() } -> std::same_as<bool>;
 
     /// A page of the guest's RAM could not be executed: whether it can be now.

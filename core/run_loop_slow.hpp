@@ -204,6 +204,8 @@ template <Backend B> void RunLoop<B>::on_second_stage_fault(const VmExit& exit) 
             return;
         return fail(exit, violation, address);
     }
+    if (backend().is_delivering()) // which would have no end, and keep our NMIs out
+        return fail(exit, "an interrupt or exception delivered by way of a device", address);
     const Result<Instruction> instruction = fetch();
     if (!instruction)
         return fail(exit, instruction.error().what, instruction.error().value);

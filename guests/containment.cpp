@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the Bulkhead authors
+#include "guests/lib/apic.hpp"
 #include "guests/lib/guest.hpp"
 #include "guests/lib/layout.h"
+#include "guests/lib/traps.hpp"
 
 // What no guest may do, one case per image: the hypervisor stops the guest with a record and no other guest notices.
 // Any line after "containment: CASE" is a failure.
@@ -11,7 +13,16 @@ constexpr std::string_view name = GUEST_NAME;
 
 namespace {
 
-enum class Case { triple_fault, shutdown_idt, read_memory, write_memory, execute_memory, execute_hole };
+enum class Case {
+    triple_fault,
+    shutdown_idt,
+    read_memory,
+    write_memory,
+    execute_memory,
+    execute_hole,
+    exception_to_device,
+    interrupt_to_device
+};
 
 constexpr u64 hole = 0xfed00000; // where a PC has its HPET: reads give ones, there is nothing to execute
 
@@ -35,6 +46,15 @@ alignas(16) u8 no_gates[4096];
     asm volatile("lidt %0; ud2" : : "m"(pointer));
 }
 
+/// An event pushes its frame to a device, while RIP is on an instruction that the hypervisor executes in the guest's
+/// place, and which is never at its end: each delivery faults, and no NMI comes in between.
+void deliver_to_device(u64 destination) {
+    asm volatile("movq %0, %%rsp; movq %1, %%rdi; movq $-1, %%rcx; xorl %%eax, %%eax; cld; sti; nop; rep stosb; ud2"
+                 :
+                 : "r"(hole + 0x800), "r"(destination)
+                 : "memory");
+}
+
 void commit(Case which) {
     switch (which) {
     case Case::triple_fault: // no gate can be reached
@@ -52,6 +72,13 @@ void commit(Case which) {
     case Case::execute_hole:
         asm volatile("call *%0" : : "r"(hole) : "memory");
         return;
+    case Case::exception_to_device:
+        return deliver_to_device(4 * GiB); // where the boot's tables end: #PF
+    case Case::interrupt_to_device:
+        enable_apic();
+        set_handler(0x40, [](Frame&) { end_of_interrupt(); });
+        wrmsr(x2apic_self_ipi, 0x40);
+        return deliver_to_device(hole);
     }
 }
 

@@ -102,6 +102,7 @@ public:
     [[nodiscard]] u64 guest_tsc() const { return arch::read_tsc() + guest().control.tsc_offset; }
     /// #DB exited, or a fault while we stepped over an IRET: whether it is a #DB of the guest's own.
     [[nodiscard]] bool take_debug_exception();
+    [[nodiscard]] bool is_delivering() const { return (guest().control.eventinj & event_valid) != 0; }
     static constexpr const InterceptedInstruction& hypercall_instruction() { return intercepted_vmmcall; }
 
 private:

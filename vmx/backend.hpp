@@ -100,6 +100,7 @@ public:
     [[nodiscard]] u64 tsc_offset() const { return vmread(Field::TSC_OFFSET); }
     [[nodiscard]] u64 guest_tsc() const { return arch::read_tsc() + tsc_offset(); }
     [[nodiscard]] bool take_debug_exception();
+    [[nodiscard]] bool is_delivering() const { return (vmread(Field::VM_ENTRY_INTR_INFO) & interruption_valid) != 0; }
     static constexpr const InterceptedInstruction& hypercall_instruction() { return intercepted_vmcall; }
 
 private:

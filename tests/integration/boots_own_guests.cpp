@@ -398,6 +398,7 @@ std::vector<Boot> own_guest_boots() {
             panic(),
             containment("shutdowns", {"triple-fault", "shutdown-idt", "bad-fetch-hole"}),
             containment("foreign-memory", {"bad-memory-read", "bad-memory-write", "bad-memory-execute"}),
+            containment("deliveries", {"bad-stack-exception", "bad-stack-interrupt"}),
             also_on_bochs_amd(exception_loops()),
             needless_intercept()};
 }
