@@ -96,9 +96,11 @@ extern "C" void handle_exception(const ExceptionFrame& frame) {
     const bool again = std::exchange(cpu.in_failure, true);
     if (shared || again || cpu.core->activity.load() != Activity::Active) {
         panic(frame);
-        if (again)
-            arch::stop();
-        stop_core(*cpu.core);
+        if (!again)
+            stop_core(*cpu.core);
+        if (cpu.core->present.exchange(false)) // else it is the third, or stop_core's
+            rearm_clock();
+        arch::stop();
     }
     {
         Record line;

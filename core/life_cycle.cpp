@@ -113,13 +113,16 @@ void end_life(Guest& guest) BULKHEAD_REQUIRES(guest.life_lock) {
     guest.state = end.state;
     set_deadline(guest, 0);
     Log() << "guest " << guest.name << " is off: " << end.name;
-    if (reason == StopReason::Restarted)
+    const bool can_begin = guest.vcpus[0]->present.load();
+    if (!can_begin)
+        guest.state = GuestState::Failed; // whatever was asked for: nobody is there who could do it
+    else if (reason == StopReason::Restarted)
         return launch(guest);
-    if (reason == StopReason::Destroyed)
+    else if (reason == StopReason::Destroyed)
         return kick(*guest.vcpus[0], request_scrub);
     const GuestInfo& info = *guest.info;
     const u32 wanted = end.state == GuestState::Failed ? info.restart_on_crash : info.restart_on_reboot;
-    if (end.restarts_as_it_is_set && wanted != 0 && guest.vcpus[0]->present.load()) {
+    if (end.restarts_as_it_is_set && wanted != 0 && can_begin) {
         const std::optional<u64> delay =
             guest.restart_count.next(milliseconds_since(guest.started_at), info.restart_limit, info.restart_delay);
         if (delay == 0)
@@ -307,7 +310,8 @@ void expire(Guest& guest) {
         return;
     guest.deadline.store(0);
     if (!is_alive(guest))
-        return launch(guest);
+        return guest.vcpus[0]->present.load() ? launch(guest)
+                                              : kick(machine.cores[machine.service_cpu], request_all_off);
     if (guest.stop_reason != StopReason::None)
         return; // it ends already
     guest.last_failure = {"its watchdog was not fed", 0, 0};

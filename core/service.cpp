@@ -49,10 +49,11 @@ Result<void> mask_nmi(const NmiPin& pin) {
 BULKHEAD_INIT u32 choose_service_cpu() {
     if (machine.boot.service_cpu < machine.cores.size() && machine.cores[machine.boot.service_cpu].present.load())
         return machine.boot.service_cpu;
-    for (const Vcpu& core : machine.cores)
-        if (core.guest == nullptr && core.present.load() && core.apic_id < 255) // what an I/O APIC can reach
-            return core.cpu;
-    return machine.guests.empty() ? 0 : machine.guests[0].vcpus[0]->cpu;
+    for (const bool is_free : {true, false}) // and an I/O APIC reaches it
+        for (const Vcpu& core : machine.cores)
+            if ((core.guest == nullptr) == is_free && core.present.load() && core.apic_id < 255)
+                return core.cpu;
+    return 0;
 }
 
 BULKHEAD_INIT void open_guest_ports() {

@@ -324,3 +324,32 @@ TEST_CASE("Life: anything in any order, and nobody waits in vain") {
     CHECK(all_guests_off());
     CHECK(world.masked);
 }
+
+TEST_CASE("Life cycle: a guest whose first core is gone has failed, whatever was asked for") {
+    World world({1, 1});
+    SECTION("a restart") {
+        world.start(0);
+        REQUIRE(perform(world.guest(0), GuestOperation::Restart).empty());
+    }
+    SECTION("its destruction") {
+        world.start(0);
+        REQUIRE(perform(world.guest(0), GuestOperation::Destroy).empty());
+    }
+    SECTION("a restart that waits") {
+        world.info(0).restart_on_crash = 1;
+        world.info(0).restart_delay = 100;
+        world.start(0);
+        for (int i = 0; i < 2; ++i) {
+            world.stop(world.core(0), StopReason::Failed);
+            world.settle();
+        }
+        REQUIRE(world.state(0) == "failed, restarts soon");
+    }
+    world.core(0).present.store(false); // as after a failure of the hypervisor on it
+    if (world.core(0).activity.load() != Activity::Off)
+        world.stop(world.core(0), StopReason::Failed);
+    rearm_clock();
+    world.pass(200);
+    CHECK(world.state(0) == "failed");
+    CHECK(all_guests_off());
+}
