@@ -360,5 +360,5 @@ TEST_CASE("fetch: real mode adds the segment's base") {
     const CodeLocation code{.rip = 0x2345, .cs_base = 0x1'0000, .mode = CpuMode::bits16};
     CHECK(instruction_length(ram.memory(), {}, code, Operation::CPUID) == 2);
     ram.put<u8>(0x1'2345, 0x06); // not an instruction of ours
-    CHECK_FALSE(instruction_length(ram.memory(), {}, code, Operation::CPUID));
+    CHECK(instruction_length(ram.memory(), {}, code, Operation::CPUID) == 0);
 }
