@@ -221,7 +221,7 @@ struct BootInfo {
     FramebufferInfo framebuffer;
     PhysicalArray<drivers::Screen> screen; ///< the console on it: one, or none
     PhysicalArray<char> log;               ///< the last that the loader has said, at most log_size
-    static constexpr std::size_t log_size = 16 * KiB;
+    static constexpr std::size_t log_size = 15 * KiB; ///< less than a ConsoleOutput, in which it is repeated
     WallClock wall_clock;
     Clocks clocks;
     LoaderTimes times;

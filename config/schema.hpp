@@ -104,7 +104,7 @@ inline constexpr auto hypervisor_keys = std::to_array<Key<HypervisorConfig>>({
     {{.name = "log",
       .type = ValueType::Flag,
       .standard = "true",
-      .help = "Whether the hypervisor's lines are kept: the last 16 KiB for the monitor's command `log`, and guests' "
+      .help = "Whether the hypervisor's lines are kept: the last 15 KiB for the monitor's command `log`, and guests' "
               "failures and faults for the boot after a warm reset."},
      &HypervisorConfig::log},
     {{.name = "service-cpu",

@@ -2,7 +2,6 @@
 // Copyright the Bulkhead authors
 #include "core/console.hpp"
 
-#include <algorithm>
 #include <optional>
 
 #include "arch/x86_64/hardware.hpp"
@@ -240,14 +239,8 @@ void flush() {
 
 void repeat_log(ConsoleWriter& writer, ConsoleOutput& ring) {
     const LockGuard lock(log_lock, lock_owner());
-    std::size_t excess = ring.size(); // the oldest bytes are left out for what is there
-    for (const std::string_view part :
-         {std::string_view(log_memory.data() + log_written, log_memory.size() - log_written),
-          std::string_view(log_memory.data(), log_written)}) {
-        const std::size_t cut = std::min(excess, part.size());
-        writer.put(ring, part.substr(cut));
-        excess -= cut;
-    }
+    writer.put(ring, {log_memory.data() + log_written, log_memory.size() - log_written});
+    writer.put(ring, {log_memory.data(), log_written});
 }
 
 void set_focus(u32 source) {
