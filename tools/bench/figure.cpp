@@ -30,7 +30,6 @@ const std::vector<PeerFigures>& peers() {
         {"more-first-touch", 10, 1090, 178, none},
         {"more-sleep-overshoot", 11'800, 18'300, 58'200, none},
         {"more-fork", 1900, 600, -200, none},
-        {"more-start", 26'000'000, 860'000'000, 11'260'000'000, none}, // Jailhouse's Linux runs already
         {"text-kib", 69, 873, 2662, none},
         {"memory-kib", 6144, 201'728, 33'792, none}, // KVM's of host and VMM, Xen's beside its dom0
         {"code-lines", 13'600, 51'000, 267'000, none},

@@ -3,10 +3,10 @@
 #include "tools/bench/linux.hpp"
 
 #include <chrono>
+#include <deque>
 #include <fstream>
 #include <iostream>
 #include <iterator>
-#include <optional>
 
 #include "tools/bench/linux_figures.hpp"
 #include "tools/configuration.hpp"
@@ -84,28 +84,27 @@ std::vector<std::string> run_counting(const std::filesystem::path& folder, bool 
     return run(plan);
 }
 
-/// Asks for the counters when a window begins, and again when it has been open for long enough: nobody but the
-/// hypervisor, which has a CPU of its own here, notices.
+/// Asks for the counters when a window has begun, and again when it has been open for long enough: nobody but the
+/// hypervisor, which has a CPU of its own here, notices. The line that says so has exits of its own behind it.
 std::vector<std::string> run_windows(const std::filesystem::path& folder) {
     using Clock = std::chrono::steady_clock;
     const std::string ask = std::string(1, escape_key) + "s";
     write_files(folder, " -- windows");
     SessionPlan plan = plan_in(folder);
     Transcript seen;
-    std::optional<Clock::time_point> due;
+    std::deque<Clock::time_point> due;
     plan.on_output = [&](std::string_view bytes) {
-        Reaction reaction;
         for (const std::string& line : seen.add(bytes))
             if (line.find("BENCH window ") != std::string::npos) {
-                reaction.type = ask;
-                due = Clock::now() + std::chrono::seconds(window_seconds);
+                const Clock::time_point begin = Clock::now() + std::chrono::seconds(1);
+                due = {begin, begin + std::chrono::seconds(window_seconds)};
             }
-        return reaction;
+        return Reaction{};
     };
     plan.keys = [&] {
-        if (!due || Clock::now() < *due)
+        if (due.empty() || Clock::now() < due.front())
             return std::string();
-        due.reset();
+        due.pop_front();
         return ask;
     };
     return run(plan);

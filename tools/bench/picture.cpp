@@ -12,7 +12,7 @@
 namespace bulkhead::tools {
 namespace {
 
-constexpr int label_width = 430, step = 54, steps = 11, bar_height = 13, gap = 14, top = 70;
+constexpr int label_width = 430, step = 90, steps = 6, bar_height = 13, gap = 14, top = 70;
 constexpr int width = label_width + step * steps + 120;
 
 struct Party {
