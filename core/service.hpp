@@ -8,7 +8,7 @@
 namespace bulkhead {
 
 /// Which CPU drains the consoles: the one that the configuration names, else one that no guest owns, else the first
-/// of a guest's. Guests that share the machine fully lose a little of that core.
+/// that a guest has; of those that are there. Guests that share the machine fully lose a little of that core.
 u32 choose_service_cpu();
 
 /// Before any guest runs: each guest gets the serial port that the configuration gives it. Where that does not work a
