@@ -14,7 +14,6 @@
 #include "core/life_cycle.hpp"
 #include "core/local_apic_of_cpu.hpp"
 #include "core/machine.hpp"
-#include "core/service.hpp"
 #include "core/start_cpus.hpp"
 #include "version.hpp"
 
@@ -22,20 +21,6 @@ extern "C" bulkhead::ApStartup ap_startup;
 extern "C" const bulkhead::u8 init_start[], init_end[], text_start[], text_end[];
 
 namespace bulkhead {
-
-namespace {
-
-void give_up_cpu(Vcpu& core) {
-    Log() << "CPU " << core.cpu << " (APIC ID " << core.apic_id << ") did not answer its start-up IPI";
-    core.present.store(false);
-    if (core.activity.load() == Activity::Off)
-        return;
-    if (core.id == 0)
-        begin_stop(*core.guest, StopReason::Failed, &core);
-    leave_guest(core);
-}
-
-} // namespace
 
 void begin_stage(std::string_view name) {
     Log line;
@@ -100,10 +85,11 @@ void start_other_cpus(std::span<const CpuPlan> plans, HostPhysical trampoline_ro
     prepare_trampoline(machine.boot.ap_trampoline, trampoline_root);
     send_init_to_all(cpus);
     for (u32 i = 1; i < cpus.size(); ++i) {
-        if (!start_cpu(cpus[i], i, plans[i].start_root, machine.boot.ap_trampoline))
-            give_up_cpu(machine.cores[i]);
+        if (start_cpu(cpus[i], i, plans[i].start_root, machine.boot.ap_trampoline))
+            continue;
+        Log() << "CPU " << i << " (APIC ID " << cpus[i].apic_id << ") did not answer its start-up IPI";
+        give_up_cpu(machine.cores[i]);
     }
-    machine.service_cpu = choose_service_cpu();
 }
 
 void report_arrival() { std::atomic_ref(ap_startup.arrived).store(1); }

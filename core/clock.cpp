@@ -159,4 +159,11 @@ void expire_timeouts(const Vcpu& core) {
     rearm_clock();
 }
 
+void serve_others(const Vcpu& core) {
+    if (clock_rings(core))
+        expire_timeouts(core);
+    if (core.cpu == machine.service_cpu)
+        console::serve();
+}
+
 } // namespace bulkhead

@@ -31,4 +31,8 @@ bool give_up_clock_lock();
 /// What is due is over; then rearms the clock. `core`: the caller's.
 void expire_timeouts(const Vcpu& core);
 
+/// What a core, the caller's, does for all guests: timeouts for which the clock has rung, and the consoles if they are
+/// its. Who is at work for long calls it now and then.
+void serve_others(const Vcpu& core);
+
 } // namespace bulkhead

@@ -8,6 +8,7 @@
 #include "arch/x86_64/instructions.hpp"
 #include "arch/x86_64/layout.hpp"
 #include "base/hash.hpp"
+#include "core/clock.hpp"
 #include "core/console.hpp"
 #include "core/machine.hpp"
 
@@ -25,6 +26,7 @@ void clear_guest_memory(const Guest& guest) {
             const u64 part = std::min(size - offset, at_once);
             std::memset(guest.memory.ram(start + offset, part).data(), 0, part);
             done += part;
+            serve_others(*guest.vcpus[0]);
             const u64 now = arch::read_tsc();
             if (now - reported < milliseconds * machine.boot.clocks.tsc_khz)
                 continue;

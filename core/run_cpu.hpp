@@ -18,7 +18,7 @@ template <Backend B> [[clang::minsize]] BULKHEAD_INIT void prepare_cpu(u32 index
     cpu.firmware_root = resources.firmware_root;
     B& backend = *new (&this_backend<B>()) B;
     if (const Result<void> started = backend.start(resources); !started)
-        halt_boot("a CPU cannot run guests", started.error());
+        leave_out_cpu(*cpu.core, started.error());
     RunLoop<B>::begin();
     cpu.core->ready.store(true);
     wait_for_go(cpu);

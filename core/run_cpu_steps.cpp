@@ -12,6 +12,7 @@
 #include "base/init.hpp"
 #include "core/boot_report.hpp"
 #include "core/console.hpp"
+#include "core/life_cycle.hpp"
 #include "core/local_apic_of_cpu.hpp"
 #include "core/machine.hpp"
 #include "core/service.hpp"
@@ -37,7 +38,7 @@ BULKHEAD_INIT Cpu& initialize_cpu(u32 index) {
     constexpr u64 pat_at_reset = 0x0007'0406'0007'0406;
     arch::write_msr(msr::IA32_PAT, pat_at_reset);
     if (const Result<void> enabled = enable_local_apic(); !enabled)
-        halt_boot("local APIC", enabled.error());
+        leave_out_cpu(*cpu.core, enabled.error());
     cpu.apic_id = local_apic().id();
     return cpu;
 }
@@ -60,6 +61,9 @@ BULKHEAD_INIT void wait_for_go(Cpu& cpu) {
         for (const Vcpu& core : machine.cores)
             while (core.present.load() && !core.ready.load())
                 arch::pause();
+        machine.service_cpu = choose_service_cpu();
+        // What those who have ended already have asked of it.
+        machine.cores[machine.service_cpu].requests.fetch_or(machine.cores[0].requests.load() & request_all_off);
         announce_start();
         open_guest_ports();
     } else {
@@ -72,6 +76,24 @@ BULKHEAD_INIT void wait_for_go(Cpu& cpu) {
 }
 
 bool on_private_stack(u64 stack) { return stack >= layout::per_cpu && stack < layout::per_cpu_end; }
+
+BULKHEAD_INIT void give_up_cpu(Vcpu& core) {
+    core.present.store(false);
+    if (core.activity.load() == Activity::Off)
+        return;
+    if (core.id == 0)
+        begin_stop(*core.guest, StopReason::Failed, &core);
+    leave_guest(core);
+}
+
+BULKHEAD_INIT void leave_out_cpu(Vcpu& core, const Error& error) {
+    if (core.cpu == 0) // who leads the others
+        halt_boot("CPU 0 cannot run guests", error);
+    Log() << "CPU " << core.cpu << " (APIC ID " << core.apic_id << ") cannot run guests: " << error.what << " ("
+          << Hex{error.value} << ")";
+    give_up_cpu(core);
+    arch::stop();
+}
 
 BULKHEAD_INIT void halt_boot(std::string_view what, const Error& error) {
     Record() << "not started: " << what << ": " << error.what << " (" << Hex{error.value} << ")";

@@ -268,16 +268,13 @@ private:
             backend().hold_interrupts(true);
         }
         serve_guest();
-        if (clock_rings(core()))
-            expire_timeouts(core());
-        if (cpu().index == machine.service_cpu) {
-            console::serve();
-            if ((core().requests.fetch_and(~u32{request_serve | request_all_off}) & request_all_off) != 0 &&
-                all_guests_off()) {
-                if (machine.boot.when_off != WhenOff::Stay)
-                    backend().release_cpu();
-                end_machine();
-            }
+        serve_others(core());
+        if (cpu().index == machine.service_cpu &&
+            (core().requests.fetch_and(~u32{request_serve | request_all_off}) & request_all_off) != 0 &&
+            all_guests_off()) {
+            if (machine.boot.when_off != WhenOff::Stay)
+                backend().release_cpu();
+            end_machine();
         }
     }
 

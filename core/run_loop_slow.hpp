@@ -238,8 +238,8 @@ template <Backend B> void RunLoop<B>::finish(const EmulationResult& result, cons
     switch (result.kind) {
     case EmulationResult::Kind::advance:
         return backend().advance(backend().rip() + length);
-    case EmulationResult::Kind::again:
-        return;
+    case EmulationResult::Kind::again: // at the same RIP, but an element of it is over, and with it an STI's shadow
+        return backend().advance(backend().rip());
     case EmulationResult::Kind::fault:
         return inject_fault(result.fault, exit);
     case EmulationResult::Kind::not_emulable:

@@ -44,6 +44,12 @@ void wait_microseconds(u64 microseconds) {
 
 bool has_arrived() { return std::atomic_ref(ap_startup.arrived).load() != 0; }
 
+constexpr u64 init_delay = 10'000; // microseconds: SDM 3A 10.4.4.1
+
+void send_init(const CpuInfo& cpu) {
+    static_cast<void>(local_apic().send_ipi(cpu.apic_id, IpiMode::Init)); // one that fails does not arrive
+}
+
 /// Waits until the CPU has arrived, at most so long.
 bool wait_for_arrival(u64 microseconds) {
     constexpr u64 step = 10;
@@ -64,9 +70,8 @@ void prepare_trampoline(HostPhysical page, HostPhysical root) {
 }
 
 void send_init_to_all(std::span<const CpuInfo> cpus) {
-    constexpr u64 init_delay = 10'000;
     for (const CpuInfo& cpu : cpus.subspan(1))
-        static_cast<void>(local_apic().send_ipi(cpu.apic_id, IpiMode::Init)); // one that fails does not arrive
+        send_init(cpu);
     if (cpus.size() > 1)
         wait_microseconds(init_delay);
 }
@@ -84,7 +89,11 @@ bool start_cpu(const CpuInfo& cpu, u32 index, HostPhysical root, HostPhysical tr
     if (wait_for_arrival(before_second_sipi))
         return true;
     static_cast<void>(local_apic().send_ipi(cpu.apic_id, IpiMode::Startup, vector));
-    return wait_for_arrival(longest_start);
+    if (wait_for_arrival(longest_start))
+        return true;
+    send_init(cpu); // or it comes late, with the parameters of the next
+    wait_microseconds(init_delay);
+    return false;
 }
 
 } // namespace bulkhead

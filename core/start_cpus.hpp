@@ -22,7 +22,8 @@ void prepare_trampoline(HostPhysical page, HostPhysical root);
 /// INIT to all CPUs but this one, then the pause that SDM 3A 10.4.4.1 asks for.
 void send_init_to_all(std::span<const CpuInfo> cpus);
 
-/// Starts one CPU on its final tables; true when it has arrived there. The caller may go on with the next at once.
+/// Starts one CPU on its final tables; true when it has arrived there. The caller may go on with the next at once. One
+/// that does not arrive in a second waits for a start-up IPI again.
 bool start_cpu(const CpuInfo& cpu, u32 index, HostPhysical root, HostPhysical trampoline);
 
 } // namespace bulkhead

@@ -22,6 +22,7 @@ constexpr u64 cr4_de = 1 << 3, cr4_pae = 1 << 5, cr4_mce = 1 << 6, cr4_pge = 1 <
 constexpr u64 cr4_vmxe = 1 << 13, cr4_smxe = 1 << 14, cr4_osxsave = 1 << 18;
 constexpr u64 dr6_b0 = 1, dr6_bs = 1 << 14;
 constexpr u8 vector = 0x55;
+constexpr u16 post_port = 0x80; // nothing is there
 
 u64 read_dr6() {
     u64 value;
@@ -235,17 +236,29 @@ void check_single_steps() {
 }
 
 volatile u64 interrupted_at;
+volatile u64 elements_left;
 
 // STI holds interrupts off for one instruction: if that one is emulated, no longer than that.
 void check_interrupt_shadow() {
     set_handler(vector, [](Frame& frame) {
         interrupted_at = frame.rip;
+        elements_left = frame.rcx;
         end_of_interrupt();
     });
     wrmsr(x2apic_self_ipi, vector);
     const Frame r = run_code({0xfb, 0x0f, 0xa2, 0x90, 0x90, 0xfa}, Mode::kernel64);
     check_equal(r.vector, returned, "STI; CPUID: vector");
     check_equal(interrupted_at - code_address(), 3, "STI; CPUID is interrupted behind CPUID, bytes");
+    constexpr u64 elements = 1000; // more than the hypervisor moves at once
+    for (const u8 stosb_or_outsb : {u8{0xaa}, u8{0x6e}}) {
+        wrmsr(x2apic_self_ipi, vector);
+        const Frame end = run_code({0xfb, 0xf3, stosb_or_outsb, 0xfa}, Mode::kernel64,
+                                   {.rdi = io_apic_select, .rsi = code_address(), .rdx = post_port, .rcx = elements});
+        check_equal(end.vector, returned, "STI; REP: vector");
+        check_equal(interrupted_at - code_address(), 1, "STI; REP is interrupted at REP, bytes");
+        check(elements_left > 0 && elements_left < elements, "STI; REP is interrupted behind an element, left ",
+              elements_left);
+    }
 }
 
 void check_alignment() {

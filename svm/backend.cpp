@@ -171,8 +171,10 @@ void Backend::write_initial_state() {
     SaveArea& save = guest().save;
     save.cpl = 0;
     save.cr2 = save.cr3 = 0;
-    if (this_cpu().core->is_new.load()) // an INIT leaves it
+    if (this_cpu().core->is_new.load()) { // an INIT leaves them
         save.g_pat = pat_reset;
+        save.spec_ctrl = 0;
+    }
     save.dr6 = dr6_reset;
     save.dr7 = dr7_reset;
     save.rflags = rflags_fixed;

@@ -138,7 +138,9 @@ struct SaveArea {
     u8 reserved4[0x668 - 0x648]{};
     u64 g_pat = 0;
     u64 dbgctl = 0;
-    u8 reserved5[0xc00 - 0x678]{};
+    u8 reserved5[0x6e0 - 0x678]{};
+    u64 spec_ctrl = 0; ///< in force in the guest, where the CPU virtualizes SPEC_CTRL (CPUID 8000_000Ah EDX[20])
+    u8 reserved6[0xc00 - 0x6e8]{};
 };
 
 struct alignas(page_size) Vmcb {

@@ -45,6 +45,7 @@ struct MachineOptions {
     unsigned threads_per_core = 1; ///< divides `cpus`
     unsigned far_cpus = 0;         ///< so many of `cpus`, the last ones, have APIC IDs of 256 and more; QEMU, emulated
     unsigned absent_cpus = 0;      ///< that could be plugged in, for all that the tables tell; QEMU
+    unsigned unfit_cpus = 0;       ///< so many of `cpus`, the last ones, have no virtualization; QEMU, Bochs on Intel
     unsigned memory_mib = 2048;
     bool screen = false;        ///< on Bochs, where it takes time; others have one
     bool acpi = true;           ///< false, on QEMU: the firmware has no ACPI tables

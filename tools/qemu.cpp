@@ -43,10 +43,13 @@ void append_cpus(Command& command, MachineKind machine, const MachineOptions& op
             append(command, {"-device", "max-x86_64-cpu,core-id=0,thread-id=0,socket-id=" + std::to_string(socket)});
         return;
     }
+    const unsigned fit = options.cpus - options.unfit_cpus;
     const unsigned most = options.cpus + options.absent_cpus;
-    append(command, {"-smp", "cpus=" + std::to_string(options.cpus) + ",maxcpus=" + std::to_string(most) +
+    append(command, {"-smp", "cpus=" + std::to_string(fit) + ",maxcpus=" + std::to_string(most) +
                                  ",cores=" + std::to_string(most / options.threads_per_core) +
                                  ",threads=" + std::to_string(options.threads_per_core)});
+    for (unsigned core = fit; core < options.cpus; ++core)
+        append(command, {"-device", "max-x86_64-cpu,svm=off,socket-id=0,thread-id=0,core-id=" + std::to_string(core)});
 }
 
 void append_medium(Command& command, const MachineOptions& options) {

@@ -2,6 +2,7 @@
 // Copyright the Bulkhead authors
 #include "firmware/absent_processors.hpp"
 
+#include <algorithm>
 #include <cstring>
 
 #include "firmware/machine_tables.hpp"
@@ -40,8 +41,11 @@ TableHeader* find_table(const Firmware& firmware, const char (&signature)[5]) {
 
 } // namespace
 
-bool wants_absent_processors(const Firmware& firmware) {
-    char16_t name[] = u"\\bulkhead\\absent-processors";
+bool has_file(const Firmware& firmware, std::u16string_view path) {
+    char16_t name[64]{};
+    if (path.size() >= std::size(name))
+        return false;
+    std::ranges::copy(path, name);
     const auto* self = boot::protocol_on<EFI_LOADED_IMAGE_PROTOCOL>(firmware, firmware.image, LOADED_IMAGE_PROTOCOL);
     auto* volume = self == nullptr ? nullptr
                                    : boot::protocol_on<EFI_SIMPLE_FILE_SYSTEM_PROTOCOL>(firmware, self->DeviceHandle,

@@ -4,7 +4,10 @@
 // A UEFI program for the emulated machines of Bochs: OVMF finds no ACPI tables there (it asks QEMU's fw_cfg for
 // them), and no driver for the screen. This installs both, and starts the product, which is beside it and knows nothing
 // of it. Some boots of the tests use it on QEMU, too, for tables that are wrong (absent_processors.hpp).
+#include <algorithm>
+
 #include "arch/x86_64/instructions.hpp"
+#include "arch/x86_64/msr_numbers.hpp"
 #include "boot/firmware.hpp"
 #include "firmware/absent_processors.hpp"
 #include "firmware/machine_tables.hpp"
@@ -27,6 +30,10 @@ struct ProcessorInformation {
 struct MpServices {
     EFI_STATUS(EFIAPI* get_number)(MpServices*, UINTN* processors, UINTN* enabled);
     EFI_STATUS(EFIAPI* get_information)(MpServices*, UINTN number, ProcessorInformation*);
+    void* startup_all_aps;
+    EFI_STATUS(EFIAPI* startup_this_ap)
+    (MpServices*, void(EFIAPI* procedure)(void*), UINTN number, EFI_EVENT, UINTN microseconds, void* argument,
+     BOOLEAN* finished);
 };
 constexpr EFI_GUID mp_services_guid{0x3fdda605, 0xa76e, 0x4f46, {0xad, 0x29, 0x12, 0xf4, 0x53, 0x1b, 0x3d, 0x08}};
 
@@ -35,6 +42,12 @@ constexpr EFI_GUID mp_services_guid{0x3fdda605, 0xa76e, 0x4f46, {0xad, 0x29, 0x1
 bool hides_second_threads() {
     constexpr u32 topology = 0xb; // SDM 2A CPUID: EBX, how many threads there are in a core, in a package
     return arch::cpuid(0).eax >= topology && arch::cpuid(topology, 0).ebx == 2 && arch::cpuid(topology, 1).ebx == 2;
+}
+
+/// SDM 3D 2, IA32_FEATURE_CONTROL: locked, without VMX.
+void EFIAPI switch_vtx_off(void*) {
+    constexpr u64 lock = 1;
+    arch::write_msr(msr::IA32_FEATURE_CONTROL, lock);
 }
 
 class Processors {
@@ -54,6 +67,8 @@ public:
         constexpr unsigned absent = 2;
         for (unsigned i = 0; i < absent && wants_absent_processors(firmware) && listed_.count < max_processors; ++i)
             listed_.add(listed_.all().back() + 2u);
+        if (wants_unfit_processors(firmware))
+            make_unfit(*services, count);
     }
 
     [[nodiscard]] std::span<const u8> listed() const { return listed_.all(); }
@@ -66,6 +81,18 @@ private:
         u8 storage[max_processors]{};
         u64 count = 0;
     };
+
+    void make_unfit(MpServices& services, UINTN count) const {
+        constexpr u64 unfit = 2;
+        const std::span<const u8> ids = listed_.all().last(std::min(unfit, listed_.count));
+        for (UINTN i = 0; i < count; ++i) {
+            ProcessorInformation information{};
+            if (!failed(services.get_information(&services, i, &information)) &&
+                std::ranges::find(ids, information.processor_id) != ids.end())
+                services.startup_this_ap(&services, switch_vtx_off, i, nullptr, 0, nullptr, nullptr);
+        }
+    }
+
     Ids listed_;
     Ids hidden_;
 };

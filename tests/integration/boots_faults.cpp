@@ -127,24 +127,39 @@ Boot refused_entries() {
     return boot;
 }
 
-/// CPUs that the tables list do not answer: only who needs them suffers.
-Boot absent_cpus() {
-    Boot boot = boot_of("absent-cpus", {}, {own_guest("hello"), own_guest("neighbour")});
-    boot.configuration = on_cpus("1", {.name = "hello", .kernel = "hello"}) +
-                         on_cpus("2, 3", {.name = "half", .kernel = "neighbour", .cmdline = "seconds=1"}) +
+/// Of five CPUs the last two, one of them chosen for the service, are of no use: only who needs them suffers.
+Boot without_last_two(const std::string& name, const std::string& why) {
+    Boot boot = boot_of(name, {}, {own_guest("hello"), own_guest("neighbour")});
+    boot.configuration = "[hypervisor]\nservice-cpu = 4\n\n" + on_cpus("0", {.name = "hello", .kernel = "hello"}) +
+                         on_cpus("1, 3", {.name = "half", .kernel = "neighbour", .cmdline = "seconds=1"}) +
                          on_cpus("4", {.name = "none", .kernel = "hello"});
+    const auto useless = [&](unsigned cpu) {
+        return "^bulkhead: CPU " + std::to_string(cpu) + " \\(APIC ID \\d+\\) " + why;
+    };
+    boot.cases = {
+        {"each is named", {line(useless(3)), line(useless(4)), never("CPU [0-2] .*" + why)}},
+        {"a free one serves", {line("^bulkhead: console served by CPU 2, which is free$")}},
+        {"a guest without them runs", {line("^\\[hello\\] hello"), line(is_off("hello", "powered off"))}},
+        {"a guest whose second CPU is one has the first",
+         {line("^\\[half\\] PASS neighbour"), line(is_off("half", "powered off"))}},
+        {"a guest whose only CPU is one does not start", {line(is_off("none", "failed")), never("^\\[none\\] ")}}};
+    return boot;
+}
+
+/// CPUs that the tables list do not answer.
+Boot absent_cpus() {
+    Boot boot = without_last_two("absent-cpus", "did not answer its start-up IPI");
     boot.options.cpus = 3;
     boot.options.absent_cpus = 2;
     boot.lists_absent_cpus = true;
-    const auto silent = [](unsigned cpu) {
-        return "^bulkhead: CPU " + std::to_string(cpu) + " \\(APIC ID \\d+\\) did not answer its start-up IPI$";
-    };
-    boot.cases = {
-        {"each is named", {lines_in_order({silent(3), silent(4)}), never("CPU [0-2] .*did not answer")}},
-        {"a guest without them runs", {line("^\\[hello\\] hello"), line(is_off("hello", "powered off"))}},
-        {"a guest whose second CPU is silent has one",
-         {line("^\\[half\\] PASS neighbour"), line(is_off("half", "powered off"))}},
-        {"a guest whose only CPU is silent does not start", {line(is_off("none", "failed")), never("^\\[none\\] ")}}};
+    return boot;
+}
+
+/// CPUs that answer and have no virtualization: likewise.
+Boot unfit_cpus() {
+    Boot boot = without_last_two("unfit-cpus", "cannot run guests: .*(this CPU has no AMD-V|disabled and locked)");
+    boot.options.cpus = 5;
+    boot.options.unfit_cpus = 2;
     return boot;
 }
 
@@ -271,6 +286,7 @@ std::vector<Boot> fault_boots() {
     return {nmi_everywhere(),
             nmi_everywhere_on_bochs(),
             absent_cpus(),
+            unfit_cpus(),
             run_time_faults(),
             refused_entries(),
             two_panics(),

@@ -150,6 +150,10 @@ void prepare_disk(const Boot& boot, const std::string& configuration, tools::Mac
         std::ofstream(folder / "absent-processors").close();
         files.push_back({"absent-processors", folder / "absent-processors"});
     }
+    if (boot.options.unfit_cpus != 0) { // on QEMU they are so by themselves
+        std::ofstream(folder / "unfit-processors").close();
+        files.push_back({"unfit-processors", folder / "unfit-processors"});
+    }
     const tools::ImageContents contents{
         .efi = boot.efi.empty() ? tools::build_folder() / "bulkhead.efi" : boot.efi,
         .addition = addition,

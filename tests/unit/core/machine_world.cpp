@@ -152,14 +152,10 @@ void World::serve(Vcpu& core) {
             stop(core, StopReason::Unstartable);
         }
     }
-    if (clock_rings(core)) {
+    if (rings_now(core))
         served.push_back(core.cpu);
-        expire_timeouts(core);
-    }
-    if (core.cpu != machine.service_cpu)
-        return;
-    console::serve();
-    if ((requests & request_all_off) != 0)
+    serve_others(core);
+    if (core.cpu == machine.service_cpu && (requests & request_all_off) != 0)
         all_off = all_guests_off();
 }
 

@@ -56,4 +56,5 @@ TEST_CASE("VMCB: fields are where APM 2 tables B-1 and B-2 have them") {
     STATIC_REQUIRE(offsetof(Vmcb, save.cr2) == 0x640);
     STATIC_REQUIRE(offsetof(Vmcb, save.g_pat) == 0x668);
     STATIC_REQUIRE(offsetof(Vmcb, save.dbgctl) == 0x670);
+    STATIC_REQUIRE(offsetof(Vmcb, save.spec_ctrl) == 0x6e0);
 }
