@@ -17,7 +17,7 @@ namespace bulkhead {
 // By memset(), which is REP STOSQ: what the compiler makes of std::ranges::fill here is a loop over bytes. Says how
 // far it is while that takes long: some seconds a GiB where the machine is emulated.
 void clear_guest_memory(const Guest& guest) {
-    constexpr u64 at_once = 64 * MiB;
+    constexpr u64 at_once = 16 * MiB;
     constexpr u64 milliseconds = 2000;
     u64 done = 0;
     u64 reported = arch::read_tsc();

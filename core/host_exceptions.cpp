@@ -20,7 +20,7 @@ namespace bulkhead {
 
 namespace {
 
-constexpr u64 nmi_vector = 2;
+constexpr u64 nmi_vector = 2, machine_check_vector = 18;
 
 void describe(Text& line, const ExceptionFrame& frame) {
     line << exception_name(frame.vector) << " (" << Hex{frame.error_code} << ") at " << Hex{frame.rip, 16} << ", cr2 "
@@ -94,6 +94,8 @@ extern "C" void handle_exception(const ExceptionFrame& frame) {
     }
     const bool shared = give_up_locks();
     const bool again = std::exchange(cpu.in_failure, true);
+    if (frame.vector == machine_check_vector && !again)
+        end_machine_check();
     if (shared || again || cpu.core->activity.load() != Activity::Active) {
         panic(frame);
         if (!again)

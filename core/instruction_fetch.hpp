@@ -54,8 +54,6 @@ inline constexpr InterceptedInstruction intercepted_hlt{Operation::HLT, 1, 0xf4,
 inline constexpr InterceptedInstruction intercepted_vmmcall{Operation::VMMCALL, 3, 0xd9'01'0f, 0xff'ffff};
 inline constexpr InterceptedInstruction intercepted_vmcall{Operation::VMCALL, 3, 0xc1'01'0f, 0xff'ffff};
 inline constexpr InterceptedInstruction intercepted_xsetbv{Operation::XSETBV, 3, 0xd1'01'0f, 0xff'ffff};
-inline constexpr InterceptedInstruction intercepted_invd{Operation::INVD, 2, 0x08'0f, 0xffff};
-inline constexpr InterceptedInstruction intercepted_wbinvd{Operation::WBINVD, 2, 0x09'0f, 0xffff};
 
 /// The length of an intercepted instruction, where the CPU does not report it; for exits whose cost counts.
 /// Only for 64-bit code (`rip` is then the linear address) under four-level paging, and only the usual encoding.

@@ -17,8 +17,8 @@ bool only_compares(Operation operation) {
     return operation == Operation::CMP || operation == Operation::TEST || operation == Operation::BT;
 }
 
-/// The byte within its page at which the instruction's memory operand begins.
-u64 offset_in_page(const DeviceAccess& access) {
+/// Where the instruction's memory operand begins.
+u64 linear_operand(const DeviceAccess& access) {
     const Instruction& insn = access.instruction;
     u64 offset = effective_offset(insn, access.registers, access.rip);
     // A bit number in a register reaches beyond the operand, in steps of its size and both ways (SDM 2A, BT).
@@ -27,7 +27,15 @@ u64 offset_in_page(const DeviceAccess& access) {
         const i64 number = static_cast<i64>(access.registers.gpr[insn.reg] << unused) >> unused;
         offset += static_cast<u64>(number >> 3) & ~u64{insn.operand_size - 1U};
     }
-    return linear_address(access.view, insn.segment, offset) % page_size;
+    return linear_address(access.view, insn.segment, offset);
+}
+
+/// What loads first may fault by that; what only stores cannot.
+bool may_store(const DeviceAccess& access, bool loads) {
+    if (access.write || !loads)
+        return access.write;
+    const auto at = translate(access.view.memory, access.view.paging, linear_operand(access), {.write = true});
+    return at && at->address == access.address;
 }
 
 /// Whether both ends of an operand over the end of a page are no RAM. The CPU may have faulted on either page. Not for
@@ -46,7 +54,7 @@ bool is_absent(const DeviceAccess& access) {
 
 Plan plan_operand(const DeviceAccess& access) {
     const Instruction& insn = access.instruction;
-    const u64 first = offset_in_page(access);
+    const u64 first = linear_operand(access) % page_size;
     MmioPlan plan{.size = insn.memory_size, .absent = first + insn.memory_size > page_size};
     if (insn.operation > Operation::NEG ||
         (plan.absent ? !is_absent(access) : first != access.address.value % page_size))
@@ -54,6 +62,8 @@ Plan plan_operand(const DeviceAccess& access) {
     const bool memory_is_destination = insn.form != Form::reg_mem;
     plan.loads = !memory_is_destination || insn.operation != Operation::MOV;
     plan.stores = memory_is_destination && !only_compares(insn.operation);
+    if (plan.stores && !plan.absent && !may_store(access, plan.loads))
+        return not_emulable();
     return plan;
 }
 
@@ -97,7 +107,7 @@ Plan plan_string(const DeviceAccess& access) {
         return not_emulable();
     if (insn.operation == Operation::MOVS)
         return plan_movs(access);
-    if (insn.operation == Operation::STOS)
+    if (insn.operation == Operation::STOS && may_store(access, false))
         return MmioPlan{.size = insn.memory_size, .stores = true};
     if (insn.operation == Operation::LODS)
         return MmioPlan{.size = insn.memory_size, .loads = true};

@@ -14,6 +14,7 @@ struct DeviceAccess {
     u64& rflags;
     u64 rip = 0;           // of the instruction
     GuestPhysical address; // where the second-stage fault was, to the byte
+    bool write = true;     // it was of a store, which the guest's paging allows there, then
 };
 
 /// What an instruction does to the device: a load of `size` bytes, a store, both in this order, or neither (a repeated
@@ -27,8 +28,9 @@ struct MmioPlan {
 };
 
 /// Decides what to do, without any effect. `not_emulable`: the instruction is not one on data in memory; its operand
-/// crosses a page (unless neither page is RAM), or is not at the address that faulted (another CPU has
-/// changed the code); or both sides of MOVS are devices. Faults are those of the RAM side of MOVS.
+/// crosses a page (unless neither page is RAM), or is not at the address that faulted, or a store where
+/// the guest's paging allows none (another CPU has changed the code); or both sides of MOVS are devices. Faults are
+/// those of the RAM side of MOVS.
 [[nodiscard]] std::expected<MmioPlan, EmulationResult> plan_mmio(const DeviceAccess& access);
 
 /// Completes registers, flags and RAM with what the device gave (the low `plan.size` bytes of `loaded`), and returns

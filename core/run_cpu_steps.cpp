@@ -75,6 +75,16 @@ BULKHEAD_INIT void wait_for_go(Cpu& cpu) {
     machine.go.store(true); // CPU 0 does it, and the others leave it so
 }
 
+void end_machine_check() {
+    const u64 end = msr::IA32_MC0_STATUS + 4 * (arch::read_msr(msr::IA32_MCG_CAP) & 0xff);
+    for (u32 number = msr::IA32_MC0_STATUS; number < end; number += 4)
+        if (const u64 status = arch::read_msr(number); status >> 63 != 0) {
+            Record() << "machine check: bank " << (number - msr::IA32_MC0_STATUS) / 4 << ", status " << Hex{status};
+            arch::write_msr(number, 0);
+        }
+    arch::write_msr(msr::IA32_MCG_STATUS, 0);
+}
+
 bool on_private_stack(u64 stack) { return stack >= layout::per_cpu && stack < layout::per_cpu_end; }
 
 BULKHEAD_INIT void give_up_cpu(Vcpu& core) {

@@ -24,6 +24,10 @@ void give_up_cpu(Vcpu& core);
 /// Gives this CPU up: says why and stops it for good. It is not the bootstrap processor, or booting cannot go on.
 [[noreturn]] void leave_out_cpu(Vcpu& core, const Error& error);
 
+/// After #MC on this CPU: records what its banks hold and clears them, so that the next one is no shutdown (SDM 3B
+/// 16.3.1.2).
+void end_machine_check();
+
 /// Whether the CPU is on its own tables, so that this_cpu() exists. `stack`: an address on the stack in use.
 bool on_private_stack(u64 stack);
 

@@ -79,6 +79,9 @@ public:
     }
 
 private:
+    /// Requests of which a paused vCPU hears.
+    static constexpr u32 heard_in_pause = request_stop | request_pause | request_scrub;
+
     static B& backend() { return this_backend<B>(); }
     static Cpu& cpu() { return this_cpu(); }
     static Vcpu& core() { return *this_cpu().core; }
@@ -133,6 +136,7 @@ private:
         case Init: // the physical signal, which no guest can send: platforms use it for warm resets of one CPU
             return;
         case MachineCheck:
+            end_machine_check();
             return fail(exit, "machine check: the hardware reported an error on this core", 0);
         case TaskSwitch:
             return fail(exit, "task switch by the CPU, which is not emulated", exit.raw[1]);
@@ -222,7 +226,7 @@ private:
     [[clang::minsize]] static void on_ignored(const VmExit& exit) {
         const Result<Instruction> instruction = fetch();
         if (!instruction)
-            return fail(exit, instruction.error().what, instruction.error().value);
+            return refuse(exit, instruction.error().what, instruction.error().value);
         if (exit.reason == ExitReason::Needless)
             cpu().registers.set_edx_eax(backend().guest_tsc()); // RDTSC
         backend().advance(backend().rip() + instruction->length);
@@ -298,7 +302,8 @@ private:
         constexpr unsigned patience = 4;
         for (unsigned i = 0; i < patience; ++i) {
             serve_guest_once();
-            if (cpu().paused || (core().requests.load() & ~u32{request_serve | request_all_off}) == 0)
+            const u32 heard = cpu().paused ? heard_in_pause : ~u32{request_serve | request_all_off};
+            if ((core().requests.load() & heard) == 0)
                 return;
         }
         kick(core(), request_eoi); // any request will do: it comes back by the NMI
@@ -321,7 +326,7 @@ private:
             set_paused(paused);
         if (cpu().paused) {
             // What else was asked waits until it goes on, which is a request, too.
-            core().requests.fetch_or(requests);
+            core().requests.fetch_or(requests & ~u32{request_start | heard_in_pause});
             return;
         }
         if ((requests & request_init) != 0 && is_active())
@@ -456,6 +461,16 @@ private:
     [[gnu::noinline, clang::minsize]] static void stop(StopReason reason) {
         begin_stop(*core().guest, reason, &core());
         leave();
+    }
+
+    /// What exited cannot be carried out: perhaps another CPU of the guest has changed the code or its page tables
+    /// since, so it is entered again as it is. Its guest is stopped where that does not help.
+    [[gnu::noinline, clang::minsize]] static void refuse(const VmExit& exit, std::string_view what, u64 value) {
+        constexpr u32 patience = 1000;
+        if (++cpu().refusals < patience)
+            return;
+        cpu().refusals = 0;
+        fail(exit, what, value);
     }
 
     [[gnu::noinline, clang::minsize]] static void fail(const VmExit& exit, std::string_view what, u64 value) {

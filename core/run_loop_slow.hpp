@@ -152,7 +152,7 @@ template <Backend B> std::expected<RamOperand, GuestFault> RunLoop<B>::locate_wo
 template <Backend B> void RunLoop<B>::on_control_register(const VmExit& exit) {
     const Result<Instruction> instruction = fetch();
     if (!instruction)
-        return fail(exit, instruction.error().what, instruction.error().value);
+        return refuse(exit, instruction.error().what, instruction.error().value);
     backend().load_rsp();
     Registers& registers = cpu().registers;
     const GuestControls now = guest_controls(backend(), cpu().vcpu);
@@ -166,7 +166,8 @@ template <Backend B> void RunLoop<B>::on_control_register(const VmExit& exit) {
         *instruction, now, {.cr2 = backend().cr2(), .cr8 = local_apic().read(drivers::apic::TPR) >> 4}, registers,
         load(core().guest->memory, *operand));
     if (access.kind == ControlAccess::Kind::Other)
-        return fail(exit, "a control register access that is not emulated", static_cast<u64>(instruction->operation));
+        return refuse(exit, "a control register access that is not emulated", static_cast<u64>(instruction->operation));
+    cpu().refusals = 0;
     if (access.kind == ControlAccess::Kind::Read || access.kind == ControlAccess::Kind::Store) {
         if (access.kind == ControlAccess::Kind::Read)
             registers.gpr[access.reg] = access.value;
@@ -208,13 +209,13 @@ template <Backend B> void RunLoop<B>::on_second_stage_fault(const VmExit& exit) 
         return fail(exit, "an interrupt or exception delivered by way of a device", address);
     const Result<Instruction> instruction = fetch();
     if (!instruction)
-        return fail(exit, instruction.error().what, instruction.error().value);
+        return refuse(exit, instruction.error().what, instruction.error().value);
     backend().load_rsp();
     const GuestView view = guest_view(core().guest->memory, backend(), *instruction);
     u64 flags = backend().rflags();
     DeviceMemory device(core(), cpu().vcpu.apic);
-    const EmulationResult result =
-        emulate_mmio({*instruction, view, cpu().registers, flags, backend().rip(), {address}}, device);
+    const EmulationResult result = emulate_mmio(
+        {*instruction, view, cpu().registers, flags, backend().rip(), {address}, exit.fault.write}, device);
     backend().store_rsp();
     backend().set_rflags(flags);
     finish(result, exit, instruction->length);
@@ -225,16 +226,19 @@ template <Backend B> void RunLoop<B>::on_second_stage_fault(const VmExit& exit) 
 template <Backend B> void RunLoop<B>::on_string_io(const VmExit& exit) {
     const Result<Instruction> instruction = fetch();
     if (!instruction)
-        return fail(exit, instruction.error().what, instruction.error().value);
+        return refuse(exit, instruction.error().what, instruction.error().value);
     const GuestView view = guest_view(core().guest->memory, backend(), *instruction);
     DevicePorts ports(*core().guest);
-    const EmulationResult result = emulate_string_io(*instruction, view, cpu().registers, backend().rflags(), ports);
+    const EmulationResult result =
+        emulate_string_io(*instruction, view, cpu().registers, backend().rflags(), ports, exit.io.size);
     finish(result, exit, instruction->length);
     if (ports.power() != PowerRequest::None && is_active())
         stop(ports.power() == PowerRequest::Reset ? StopReason::Reset : StopReason::PowerOff);
 }
 
 template <Backend B> void RunLoop<B>::finish(const EmulationResult& result, const VmExit& exit, unsigned length) {
+    if (result.kind != EmulationResult::Kind::not_emulable)
+        cpu().refusals = 0;
     switch (result.kind) {
     case EmulationResult::Kind::advance:
         return backend().advance(backend().rip() + length);
@@ -243,7 +247,7 @@ template <Backend B> void RunLoop<B>::finish(const EmulationResult& result, cons
     case EmulationResult::Kind::fault:
         return inject_fault(result.fault, exit);
     case EmulationResult::Kind::not_emulable:
-        return fail(exit, "an instruction that is not emulated on device memory", exit.fault.guest_physical);
+        return refuse(exit, "an instruction that is not emulated on device memory", exit.fault.guest_physical);
     }
 }
 

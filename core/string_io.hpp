@@ -15,14 +15,17 @@ string_io_operand(const Instruction& instruction, const GuestView& view, const R
 
 /// Emulates an intercepted INS or OUTS, with or without a repeat prefix: element by element as the CPU does, so that a
 /// fault in the middle leaves RCX, RSI and RDI at the element that faulted. The port is DX. Permission to use the port
-/// (IOPL, TSS) was checked by the CPU, before it exited. `ports` has
+/// (IOPL, TSS) was checked by the CPU before it exited, for an access of `size` bytes: `not_emulable` if the
+/// instruction is a larger one by now, or none. `ports` has
 ///     u32 read(u16 port, unsigned size);
 ///     void write(u16 port, unsigned size, u32 value);
 template <class Ports>
 [[nodiscard, clang::minsize]] EmulationResult emulate_string_io(const Instruction& instruction, const GuestView& view,
-                                                Registers& registers, u64 rflags, Ports& ports) {
+                                                                Registers& registers, u64 rflags, Ports& ports,
+                                                                unsigned size) {
     using Kind = EmulationResult::Kind;
-    if (instruction.operation != Operation::INS && instruction.operation != Operation::OUTS)
+    if ((instruction.operation != Operation::INS && instruction.operation != Operation::OUTS) ||
+        instruction.operand_size > size)
         return {Kind::not_emulable};
     const u16 port = static_cast<u16>(registers.rdx());
     Kind state = repeat_is_over(instruction, registers) ? Kind::advance : Kind::again;

@@ -23,9 +23,7 @@ struct Intercepts {
 };
 
 enum Misc1 : u32 {
-    INTERCEPT_INTR = 1u << 0,
     INTERCEPT_NMI = 1u << 1,
-    INTERCEPT_SMI = 1u << 2,
     INTERCEPT_INIT = 1u << 3,
     INTERCEPT_CR0_SEL_WRITE = 1u << 5,
     INTERCEPT_RDTSC = 1u << 14,
@@ -33,11 +31,9 @@ enum Misc1 : u32 {
     INTERCEPT_CPUID = 1u << 18,
     INTERCEPT_IRET = 1u << 20,
     INTERCEPT_INVD = 1u << 22,
-    INTERCEPT_HLT = 1u << 24,
     INTERCEPT_INVLPGA = 1u << 26,
     INTERCEPT_IOIO_PROT = 1u << 27,
     INTERCEPT_MSR_PROT = 1u << 28,
-    INTERCEPT_TASK_SWITCH = 1u << 29,
     INTERCEPT_FERR_FREEZE = 1u << 30,
     INTERCEPT_SHUTDOWN = 1u << 31,
 };
@@ -173,7 +169,6 @@ enum ExitCode : u64 {
     VMEXIT_CPUID = 0x72,
     VMEXIT_IRET = 0x74,
     VMEXIT_INVD = 0x76,
-    VMEXIT_HLT = 0x78,
     VMEXIT_INVLPGA = 0x7a,
     VMEXIT_IOIO = 0x7b,
     VMEXIT_MSR = 0x7c,

@@ -36,8 +36,6 @@ enum class Field : u32 {
     EPT_POINTER = 0x201a,
     XSS_EXITING_BITMAP = 0x202c,
     ENCLS_EXITING_BITMAP = 0x202e,
-    PCONFIG_EXITING_BITMAP = 0x203e,
-    ENCLV_EXITING_BITMAP = 0x2036,
     GUEST_PHYSICAL_ADDRESS = 0x2400,
     VMCS_LINK_POINTER = 0x2800,
     GUEST_IA32_DEBUGCTL = 0x2802,
@@ -68,11 +66,9 @@ enum class Field : u32 {
     VM_INSTRUCTION_ERROR = 0x4400,
     VM_EXIT_REASON = 0x4402,
     VM_EXIT_INTR_INFO = 0x4404,
-    VM_EXIT_INTR_ERROR_CODE = 0x4406,
     IDT_VECTORING_INFO = 0x4408,
     IDT_VECTORING_ERROR_CODE = 0x440a,
     VM_EXIT_INSTRUCTION_LEN = 0x440c,
-    VM_EXIT_INSTRUCTION_INFO = 0x440e,
     GUEST_ES_LIMIT = 0x4800,
     GUEST_CS_LIMIT = 0x4802,
     GUEST_SS_LIMIT = 0x4804,
@@ -102,7 +98,6 @@ enum class Field : u32 {
     CR0_READ_SHADOW = 0x6004,
     CR4_READ_SHADOW = 0x6006,
     EXIT_QUALIFICATION = 0x6400,
-    GUEST_LINEAR_ADDRESS = 0x640a,
     GUEST_CR0 = 0x6800,
     GUEST_CR3 = 0x6802,
     GUEST_CR4 = 0x6804,
@@ -144,7 +139,6 @@ constexpr Field of_segment(Field first, unsigned index) {
 
 /// Pin-based VM-execution controls: SDM 3C table 25-5.
 enum PinBased : u32 {
-    PIN_EXTERNAL_INTERRUPT_EXITING = 1u << 0,
     PIN_NMI_EXITING = 1u << 3,
     PIN_VIRTUAL_NMIS = 1u << 5,
     PIN_VMX_PREEMPTION_TIMER = 1u << 6,
@@ -152,45 +146,29 @@ enum PinBased : u32 {
 
 /// Primary processor-based VM-execution controls: SDM 3C table 25-6.
 enum CpuBased : u32 {
-    CPU_INTERRUPT_WINDOW_EXITING = 1u << 2,
     CPU_USE_TSC_OFFSETTING = 1u << 3,
-    CPU_HLT_EXITING = 1u << 7,
-    CPU_INVLPG_EXITING = 1u << 9,
     CPU_MWAIT_EXITING = 1u << 10,
     CPU_RDPMC_EXITING = 1u << 11,
     CPU_RDTSC_EXITING = 1u << 12,
     CPU_CR3_LOAD_EXITING = 1u << 15,
     CPU_CR3_STORE_EXITING = 1u << 16,
-    CPU_CR8_LOAD_EXITING = 1u << 19,
-    CPU_CR8_STORE_EXITING = 1u << 20,
-    CPU_USE_TPR_SHADOW = 1u << 21,
     CPU_NMI_WINDOW_EXITING = 1u << 22,
-    CPU_MOV_DR_EXITING = 1u << 23,
-    CPU_UNCONDITIONAL_IO_EXITING = 1u << 24,
     CPU_USE_IO_BITMAPS = 1u << 25,
     CPU_USE_MSR_BITMAPS = 1u << 28,
     CPU_MONITOR_EXITING = 1u << 29,
-    CPU_PAUSE_EXITING = 1u << 30,
     CPU_ACTIVATE_SECONDARY_CONTROLS = 1u << 31,
 };
 
 /// Secondary processor-based VM-execution controls: SDM 3C table 25-7.
 enum Secondary : u32 {
     SECONDARY_ENABLE_EPT = 1u << 1,
-    SECONDARY_DESCRIPTOR_TABLE_EXITING = 1u << 2,
     SECONDARY_ENABLE_RDTSCP = 1u << 3,
-    SECONDARY_VIRTUALIZE_X2APIC_MODE = 1u << 4,
     SECONDARY_ENABLE_VPID = 1u << 5,
     SECONDARY_WBINVD_EXITING = 1u << 6,
     SECONDARY_UNRESTRICTED_GUEST = 1u << 7,
-    SECONDARY_RDRAND_EXITING = 1u << 11,
     SECONDARY_ENABLE_INVPCID = 1u << 12,
-    SECONDARY_ENABLE_VM_FUNCTIONS = 1u << 13,
     SECONDARY_ENCLS_EXITING = 1u << 15,
-    SECONDARY_RDSEED_EXITING = 1u << 16,
     SECONDARY_ENABLE_XSAVES = 1u << 20,
-    SECONDARY_ENABLE_USER_WAIT_AND_PAUSE = 1u << 26,
-    SECONDARY_ENABLE_PCONFIG = 1u << 27,
     SECONDARY_ENABLE_ENCLV_EXITING = 1u << 28,
 };
 
@@ -198,7 +176,6 @@ enum Secondary : u32 {
 enum ExitControl : u32 {
     EXIT_SAVE_DEBUG_CONTROLS = 1u << 2,
     EXIT_HOST_ADDRESS_SPACE_SIZE = 1u << 9,
-    EXIT_ACKNOWLEDGE_INTERRUPT = 1u << 15,
     EXIT_SAVE_IA32_PAT = 1u << 18,
     EXIT_LOAD_IA32_PAT = 1u << 19,
     EXIT_SAVE_IA32_EFER = 1u << 20,
@@ -220,7 +197,6 @@ enum class Activity : u32 { Active = 0, Hlt = 1, Shutdown = 2, WaitForSipi = 3 }
 enum Interruptibility : u32 {
     BLOCKING_BY_STI = 1u << 0,
     BLOCKING_BY_MOV_SS = 1u << 1,
-    BLOCKING_BY_SMI = 1u << 2,
     BLOCKING_BY_NMI = 1u << 3,
 };
 

@@ -40,6 +40,7 @@ inline constexpr u32 IA32_SYSENTER_CS = 0x174;
 inline constexpr u32 IA32_SYSENTER_ESP = 0x175;
 inline constexpr u32 IA32_SYSENTER_EIP = 0x176;
 inline constexpr u32 IA32_MCG_CAP = 0x179;
+inline constexpr u32 IA32_MCG_STATUS = 0x17a;
 inline constexpr u32 IA32_MCG_CTL = 0x17b;
 inline constexpr u32 IA32_PERFEVTSEL0 = 0x186;
 inline constexpr u32 IA32_PERF_STATUS = 0x198;
@@ -57,6 +58,7 @@ inline constexpr u32 IA32_MTRR_FIX64K_00000 = 0x250;
 inline constexpr u32 IA32_MTRR_FIX4K_F8000 = 0x26f;
 inline constexpr u32 IA32_PAT = 0x277;
 inline constexpr u32 IA32_MTRR_DEF_TYPE = 0x2ff;
+inline constexpr u32 IA32_MC0_STATUS = 0x401; ///< four numbers a bank
 inline constexpr u32 RAPL_POWER_UNIT = 0x606;
 inline constexpr u32 PP1_POLICY = 0x642;
 // What VT-x can do: SDM 3C appendix A.

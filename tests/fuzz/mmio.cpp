@@ -91,7 +91,7 @@ void try_string_io(fuzz::EmulatedMachine machine, const Instruction& instruction
     Ports ports;
     const Registers before = machine.registers;
     const EmulationResult result =
-        emulate_string_io(instruction, machine.view, machine.registers, machine.rflags, ports);
+        emulate_string_io(instruction, machine.view, machine.registers, machine.rflags, ports, 4);
     require(result.kind != Kind::again || instruction.repeat, "again what does not repeat");
     if (result.kind == Kind::not_emulable)
         require(ports.accesses == 0 && same(before, machine.registers), "a trace of what is not emulated");

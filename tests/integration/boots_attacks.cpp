@@ -91,6 +91,10 @@ Boot attacks(const std::string& name, const std::vector<Attacker>& attackers) {
 // Sequences of random bytes that are begun at least. In a mode without paging most lives end with their first.
 constexpr long least_of_mode = 60, least_of_other_mode = 4, least_of_other_modes = 150;
 
+Expectation begun(const std::string& group, const std::string& mode, long least) {
+    return sum("\\] attack: " + group + ", begun: (?:.*; )?" + mode + " (\\d{1,3});", least);
+}
+
 Boot attacks_on_emulation() {
     Boot boot = attacks("attacks-on-emulation",
                         {{"emulation",
@@ -99,23 +103,36 @@ Boot attacks_on_emulation() {
                           2,
                           next_life,
                           "execution (outside of the guest's memory|where there is no memory)"},
-                         {"random", {"random code"}, "seed=1 lives=40", 1, next_life, "."}, // for whatever it did
-                         {"random-modes", {"random code in other modes"}, "seed=1 lives=40", 1, next_life, "."}});
-    const auto begun = [](const std::string& group, const std::string& mode, long least) {
-        return sum("\\] attack: " + group + ", begun: (?:.*; )?" + mode + " (\\d{1,3});", least);
-    };
+                         {"rewriting", {"rewritten code"}, "", 2},
+                         {"random", {"random code"}, "seed=1 lives=40", 1, next_life, "."}}); // for whatever it did
     Case code{"random code runs in each mode", {}};
     for (const std::string mode : {"64-bit code", "32-bit code", "16-bit code", "a 64-bit process", "a 32-bit process",
                                    "a 16-bit process"})
         code.expectations.push_back(begun("random code", mode, least_of_mode));
-    Case other_modes{"random code runs in each other mode",
-                     {begun("random code in other modes", "[^;]*", least_of_other_modes)}};
+    boot.cases.push_back(code);
+    return boot;
+}
+
+Boot attacks_in_other_modes() {
+    Boot boot = attacks(
+        "attacks-in-other-modes",
+        {{"modes",
+          {"memory in other modes", "devices in other modes", "instructions in other modes", "edges in other modes"}},
+         {"changes", {"changes of mode"}},
+         {"modes-stop",
+          {"other modes that stop"},
+          "",
+          1,
+          next_life,
+          std::string(memory_stops) + "|triple fault|an instruction that is not emulated on device memory"},
+         {"random-modes", {"random code in other modes"}, "seed=1 lives=40", 1, next_life, "."}});
+    Case code{"random code runs in each other mode",
+              {begun("random code in other modes", "[^;]*", least_of_other_modes)}};
     for (const std::string mode :
          {"real mode", "real mode with 4 GiB", "virtual-8086 mode", "16-bit code", "32-bit code", "segments with bases",
           "pages of 4 KiB", "pages of 4 MiB", "PAE, pages of 4 KiB", "PAE, pages of 2 MiB"})
-        other_modes.expectations.push_back(begun("random code in other modes", mode, least_of_other_mode));
+        code.expectations.push_back(begun("random code in other modes", mode, least_of_other_mode));
     boot.cases.push_back(code);
-    boot.cases.push_back(other_modes);
     return boot;
 }
 
@@ -186,14 +203,13 @@ Boot outside() {
 std::vector<Boot> attack_boots() {
     return {
         outside(),
-        attacks("attacks",
-                {{"memory", {"memory", "memory that stops"}, "", 1, next_life, memory_stops},
-                 {"ports", {"ports", "power and watchdog", "power, reset and watchdog"}, "", 1, next_life},
-                 {.name = "msr",
-                  .groups = {"msr"},
-                  .counts = {{"msr: 90 can be read, 58 take a write", {tools::MachineKind::QemuAmd}},
-                             {"msr: 88 can be read, 53 take a write", {tools::MachineKind::BochsIntel}}}},
-                 {"debug", {"breakpoints", "breakpoints without end"}, "", 1, next_life}}),
+        attacks("attacks", {{"memory", {"memory", "memory that stops"}, "", 1, next_life, memory_stops},
+                            {"ports", {"ports", "power and watchdog", "power, reset and watchdog"}, "", 1, next_life},
+                            {.name = "msr",
+                             .groups = {"msr"},
+                             .counts = {{"msr: 90 can be read, 58 take a write", {tools::MachineKind::QemuAmd}},
+                                        {"msr: 88 can be read, 53 take a write", {tools::MachineKind::BochsIntel}}}},
+                            {"debug", {"breakpoints", "breakpoints without end"}, "", 1, next_life}}),
         attacks_on_emulation(),
         attacks("attacks-on-the-cpu",
                 {{"controls",
@@ -214,17 +230,7 @@ std::vector<Boot> attack_boots() {
                   "task switch by the CPU, which is not emulated|(read|write|execution) outside of the "
                   "guest's memory|page table where there is no memory|"
                   "an interrupt or exception delivered by way of a device|not an instruction that exits need"}}),
-        attacks("attacks-in-other-modes",
-                {{"modes",
-                  {"memory in other modes", "devices in other modes", "instructions in other modes",
-                   "edges in other modes"}},
-                 {"changes", {"changes of mode"}},
-                 {"modes-stop",
-                  {"other modes that stop"},
-                  "",
-                  1,
-                  next_life,
-                  std::string(memory_stops) + "|triple fault|an instruction that is not emulated on device memory"}})};
+        attacks_in_other_modes()};
 }
 
 std::vector<Attack> all_attacks() {
@@ -288,8 +294,12 @@ std::vector<Attack> all_attacks() {
         {emulation, "emulated accesses",
          "0 to 19 prefixes; each sequence of up to three of 66, 67, LOCK, REPs, GS, REX and REX.W before eleven "
          "instructions, also at 15 and 16 bytes; instructions over the end of a page; code and page tables that "
-         "another vCPU changes meanwhile, those of the code and of strings' memory too",
+         "another vCPU changes and unmaps meanwhile, those of the code and of strings' memory too",
          "#GP from 16 bytes on; #UD by LOCK; #PF; else the access, and all registers as they should be"},
+        {emulation, "rewritten code",
+         "string output to the one port that a process has, loads from a device that it can only read, WBINVD, CPUID: "
+         "another vCPU makes of them what is wider, stores, is refused or does nothing, and back, all the time",
+         "what the code that runs may; nothing else is written"},
         {emulation, "storms", "NMIs and interrupts without pause; INT n for every n by a process", "the guest's own"},
         {emulation, "machine checks",
          "INT 18 and interrupts with vector 18 in a loop, to both vCPUs; writes to the registers of machine checks and "
@@ -320,7 +330,7 @@ std::vector<Attack> all_attacks() {
          "paging, PAE, long mode and protected mode switched on and off in every order of up to four steps; real mode "
          "with 32-bit code",
          "#GP, or as the manuals say"},
-        {emulation, "random code in other modes",
+        {modes, "random code in other modes",
          "lives as above, each in one of these modes: " + std::to_string(least_of_other_modes) +
              " sequences at least, and " + std::to_string(least_of_other_mode) + " of each mode",
          "the guest stopped, at most"},

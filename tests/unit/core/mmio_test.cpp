@@ -39,12 +39,13 @@ struct Machine {
     }
     void write(GuestPhysical address, unsigned size, u64 value) { log.insert(log.end(), {address.value, size, value}); }
 
+    bool write_fault = true; // the access that faulted was a store
     EmulationResult run(std::initializer_list<u8> bytes, u64 address, u64 rip = 0x1000) {
         const Result<Instruction> instruction = decode(std::span(bytes.begin(), bytes.size()), view.mode);
         REQUIRE(instruction);
         REQUIRE(instruction->length == bytes.size());
         log.clear();
-        return emulate_mmio(DeviceAccess{*instruction, view, registers, rflags, rip, {address}}, *this);
+        return emulate_mmio(DeviceAccess{*instruction, view, registers, rflags, rip, {address}, write_fault}, *this);
     }
 };
 
@@ -177,6 +178,25 @@ TEST_CASE("mmio: over the end of a page that is not RAM there is nothing") {
     CHECK(m.run({0x8b, 0x03}, device).kind == Kind::not_emulable);
 }
 
+TEST_CASE("mmio: what stores needs an access that was a store, or pages that can be written") {
+    Machine m;
+    m.write_fault = false;
+    m.registers.rbx() = m.registers.rdi() = small_pages;
+    for (const bool writable : {false, true}) {
+        m.map_small(0, device | (writable ? 7 : 5));
+        CHECK(m.run({0x8b, 0x03}, device).kind == Kind::advance);      // mov eax, [rbx]
+        CHECK(m.run({0x39, 0x03}, device).kind == Kind::advance);      // cmp [rbx], eax
+        CHECK(m.run({0x89, 0x03}, device).kind == Kind::not_emulable); // mov [rbx], eax: would fault as a store
+        CHECK(m.run({0xaa}, device).kind == Kind::not_emulable);       // stosb
+        const Kind changed = writable ? Kind::advance : Kind::not_emulable;
+        CHECK(m.run({0x31, 0x03}, device).kind == changed);       // xor [rbx], eax: some CPUs load first
+        CHECK(m.run({0x87, 0x03}, device).kind == changed);       // xchg [rbx], eax
+        CHECK(m.run({0x0f, 0xab, 0x03}, device).kind == changed); // bts [rbx], eax
+    }
+    m.map_small(0, (device + page_size) | 7); // another page by now
+    CHECK(m.run({0x31, 0x03}, device).kind == Kind::not_emulable);
+}
+
 TEST_CASE("mmio: segment bases count") {
     Machine m;
     m.view.segments[static_cast<u8>(SegmentName::GS)].base = device + 0x20;
@@ -267,10 +287,11 @@ TEST_CASE("mmio: STOS and LODS, with counts of the address size") {
 TEST_CASE("string i/o: elements move until the count, the bound or a fault") {
     Machine m;
     Ports ports;
+    unsigned allowed = 4;
     const auto run = [&](std::initializer_list<u8> bytes) {
         const Result<Instruction> instruction = decode(std::span(bytes.begin(), bytes.size()), m.view.mode);
         REQUIRE(instruction);
-        return emulate_string_io(*instruction, m.view, m.registers, m.rflags, ports);
+        return emulate_string_io(*instruction, m.view, m.registers, m.rflags, ports, allowed);
     };
     m.registers.rdx() = 0xabcd'03f8;
     m.map_small(0, 0x20'0000 | 7);
@@ -314,6 +335,15 @@ TEST_CASE("string i/o: elements move until the count, the bound or a fault") {
         CHECK(result.fault.address == device);
     }
     SECTION("anything else is not emulated") { CHECK(run({0xa4}).kind == Kind::not_emulable); }
+    SECTION("what is larger than the access that the CPU looked at is not emulated") {
+        m.registers.rsi() = 0x30'0000;
+        allowed = 1;
+        CHECK(run({0x6e}).kind == Kind::advance);
+        CHECK(run({0x66, 0x6f}).kind == Kind::not_emulable);
+        allowed = 2;
+        CHECK(run({0x66, 0x6f}).kind == Kind::advance);
+        CHECK(run({0x6f}).kind == Kind::not_emulable);
+    }
     CHECK(m.registers.rdx() == 0xabcd'03f8);
 }
 
