@@ -31,7 +31,7 @@ set(BULKHEAD_EFI_FLAGS --target=x86_64-pc-windows-cygnus -U__CYGWIN__ -U__CYGWIN
     -isystem/usr/include/efi -isystem/usr/include/efi/x86_64 -DGNU_EFI_USE_MS_ABI
     ${BULKHEAD_FREESTANDING} -fno-stack-protector -mno-stack-arg-probe)
 
-option(BULKHEAD_COVERAGE "The unit tests count the lines that they reach, instead of looking for wrong accesses" OFF)
+option(BULKHEAD_COVERAGE "Unit tests and fuzz targets count the lines that they reach; the former do not look for wrong accesses" OFF)
 if(BULKHEAD_COVERAGE)
   set(BULKHEAD_HOST_INSTRUMENTS -fprofile-instr-generate -fcoverage-mapping)
 else()

@@ -110,9 +110,9 @@ void add_test(Commands& commands) {
 
 void add_coverage(Commands& commands) {
     const auto least = std::make_shared<double>(90);
-    CLI::App* command = commands.add("coverage", "Say which part of the code that can be tested here unit tests reach");
+    CLI::App* command = commands.add("coverage", "Say which part of their code unit tests and fuzz targets reach");
     command->add_option("--least", *least, "percent of all lines; default: 90");
-    command->footer("It builds the unit tests once more, in build/coverage.\nExit status: 1 when it is less.");
+    command->footer("It builds them once more, in build/coverage.\nExit status: 1 when it is less.");
     commands.on(command, [least] { return run_coverage(*least); });
 }
 

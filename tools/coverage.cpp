@@ -3,7 +3,9 @@
 #include "tools/coverage.hpp"
 
 #include <filesystem>
+#include <fstream>
 #include <iostream>
+#include <map>
 
 #include "tools/failure.hpp"
 #include "tools/folders.hpp"
@@ -14,13 +16,26 @@ namespace {
 
 namespace fs = std::filesystem;
 
+/// Programs that count, and what they are to execute.
+using Programs = std::map<std::string, Command>;
+
+Programs programs_in(const fs::path& folder) {
+    const fs::path fuzz = folder / "tests/fuzz";
+    Programs programs{{"unit_tests", {folder / "tests/unit/unit_tests"}}};
+    std::ifstream list(fuzz / "targets"); // as tests/fuzz/CMakeLists.txt writes it
+    for (std::string name, dictionary, longest; list >> name >> dictionary >> longest;)
+        programs["fuzz_" + name] = {fuzz / ("fuzz_" + name), "-runs=0", "-rss_limit_mb=4096", fuzz / "seeds" / name,
+                                    source_folder() / "tests/fuzz/corpus" / name};
+    return programs;
+}
+
 void build_tests(const fs::path& folder) {
     fs::create_directories(folder);
     if (!fs::exists(folder / "toolbox")) // the tests read its kernels
         fs::create_directory_symlink(toolbox_folder(), folder / "toolbox");
-    std::cout << "building the unit tests with counters in " << folder.string() << std::endl;
+    std::cout << "building unit tests and fuzz targets with counters in " << folder.string() << std::endl;
     run_or_throw({"cmake", "-S", source_folder(), "--preset", "default", "-B", folder, "-DBULKHEAD_COVERAGE=ON"});
-    run_or_throw({"cmake", "--build", folder, "--target", "unit_tests"});
+    run_or_throw({"cmake", "--build", folder, "--target", "unit_tests", "fuzz_targets"});
 }
 
 /// Of Debian's packages the tools have the version in their names.
@@ -37,23 +52,32 @@ std::string llvm_tool(const std::string& name) {
 int run_coverage(double least) {
     const ResultFolder results(build_folder() / "coverage");
     const fs::path& folder = results.path();
-    const fs::path tests = folder / "tests/unit/unit_tests", counts = folder / "counts", merged = folder / "merged";
+    const fs::path merged = folder / "merged";
     build_tests(folder);
-    const Outcome outcome = run({tests}, {"LLVM_PROFILE_FILE=" + counts.string()});
-    std::cout << outcome.output << std::flush;
-    run_or_throw({llvm_tool("llvm-profdata"), "merge", "-sparse", counts, "-o", merged});
-    const Command exported{llvm_tool("llvm-cov"), "export", "-summary-only", "-instr-profile=" + merged.string(),
-                           tests};
+    Command merge{llvm_tool("llvm-profdata"), "merge", "-sparse", "-o", merged};
+    Command exported{llvm_tool("llvm-cov"), "export", "-summary-only", "-instr-profile=" + merged.string()};
+    bool failed = false;
+    for (const auto& [name, command] : programs_in(folder)) {
+        const fs::path counts = folder / ("counts-" + name);
+        const Outcome outcome = run(command, {"LLVM_PROFILE_FILE=" + counts.string()});
+        if (outcome.status != 0 || name == "unit_tests")
+            std::cout << name << ": " << outcome.output << std::flush;
+        failed = failed || outcome.status != 0;
+        merge.push_back(counts);
+        exported.push_back("-object=" + command.front());
+    }
+    run_or_throw(merge);
     const Outcome json = run(exported);
     require_success(exported, json);
     const std::string_view exact = std::string_view(json.output).substr(json.output.find('{'));
     const auto folders = read_coverage(exact, source_folder());
     write_coverage(std::cout, folders);
     write_left_out(std::cout, find_left_out(exact, source_folder()));
-    std::cout << "For lines: llvm-cov show -instr-profile=" << merged.string() << ' ' << tests.string() << " FILE\n"
+    std::cout << "For lines: llvm-cov show -instr-profile=" << merged.string() << ' '
+              << (folder / "tests/unit/unit_tests").string() << " FILE\n"
               << std::flush;
     if (folders.back().percent() >= least)
-        return outcome.status == 0 ? 0 : 1;
+        return failed ? 1 : 0;
     throw Failure("less than " + std::to_string(static_cast<int>(least)) + " % of the lines that can be tested are");
 }
 

@@ -10,7 +10,7 @@
 
 namespace bulkhead::tools {
 
-/// Lines of code that tests can run on the host, and those that they ran.
+/// Lines of code that unit tests or fuzz targets have, and those that they ran.
 struct CoveredLines {
     std::string folder;
     std::uint64_t lines = 0;
@@ -22,7 +22,7 @@ struct CoveredLines {
 /// what is generated or of no file of ours, do not count. Throws Failure where it is no such JSON.
 [[nodiscard]] std::vector<CoveredLines> read_coverage(std::string_view json, const std::string& source);
 
-/// Sources of a folder that unit tests do not have, as what runs on the machine alone.
+/// Sources of a folder that neither unit tests nor fuzz targets have: what runs on the machine alone, and commands.
 struct LeftOut {
     std::string folder;
     std::uint64_t lines = 0; ///< neither blank nor only a comment
@@ -35,9 +35,9 @@ struct LeftOut {
 void write_coverage(std::ostream& out, const std::vector<CoveredLines>& folders);
 void write_left_out(std::ostream& out, const std::vector<LeftOut>& folders);
 
-/// Builds the unit tests with counters, in build/coverage, runs them, and says which part of each folder they reach, and
-/// which files they do not have at all.
-/// Returns the exit status: 1 when it is less than `least` percent of all, or a test failed.
+/// Builds unit tests and fuzz targets with counters, in build/coverage, runs them, these on their corpora, and says
+/// which part of each folder they reach, and which files they do not have at all. Returns the exit status: 1 when it is
+/// less than `least` percent of all, or a test failed.
 [[nodiscard]] int run_coverage(double least);
 
 } // namespace bulkhead::tools

@@ -103,7 +103,7 @@ void write_left_out(std::ostream& out, const std::vector<LeftOut>& folders) {
     for (const LeftOut& one : folders)
         lines += one.lines;
     out << "Not in this table are " << lines
-        << " lines that unit tests do not have: boots, tests of commands and fuzz targets run them.\n";
+        << " lines that neither unit tests nor fuzz targets have: boots and tests of commands run them.\n";
     for (const LeftOut& one : folders) {
         out << "  " << one.folder << ", " << one.lines << " lines:";
         for (const std::string& file : one.files)
