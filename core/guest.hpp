@@ -58,8 +58,8 @@ struct alignas(64) Vcpu {
     u32 cpu = 0;     ///< index in BootInfo::cpus
     u32 apic_id = 0; ///< physical
     std::atomic<u32> requests{0};
-    std::atomic<bool> present{true}; ///< false: it did not answer when it was started, or has stopped for good
-    std::atomic<bool> ready{false}; ///< the core has started and built what it has to
+    std::atomic<bool> present{true}; ///< false: it did not answer, cannot run guests, or has stopped for good
+    std::atomic<bool> ready{false};  ///< the core has started and built what it has to, or is not present
     std::atomic<Activity> activity{Activity::Off};
     std::atomic<u8> start_up_vector{0}; ///< of the last start-up IPI: it starts at this page
     std::atomic<u16> xapic_address{0};  ///< VirtualApic::address()

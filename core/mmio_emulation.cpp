@@ -30,12 +30,17 @@ u64 linear_operand(const DeviceAccess& access) {
     return linear_address(access.view, insn.segment, offset);
 }
 
-/// What loads first may fault by that; what only stores cannot.
-bool may_store(const DeviceAccess& access, bool loads) {
-    if (access.write || !loads)
-        return access.write;
+/// What comes of a store if the access that faulted was none; nothing: it is allowed. What loads first may fault by
+/// that; what only stores cannot.
+std::optional<EmulationResult> refusal_of_store(const DeviceAccess& access, bool loads) {
+    if (access.write)
+        return std::nullopt;
     const auto at = translate(access.view.memory, access.view.paging, linear_operand(access), {.write = true});
-    return at && at->address == access.address;
+    if (loads && !at && at.error().kind == GuestFault::Kind::page_fault)
+        return EmulationResult{EmulationResult::Kind::fault, at.error()};
+    if (!loads || !at || at->address != access.address)
+        return not_emulable().error();
+    return std::nullopt;
 }
 
 /// Whether both ends of an operand over the end of a page are no RAM. The CPU may have faulted on either page. Not for
@@ -62,8 +67,9 @@ Plan plan_operand(const DeviceAccess& access) {
     const bool memory_is_destination = insn.form != Form::reg_mem;
     plan.loads = !memory_is_destination || insn.operation != Operation::MOV;
     plan.stores = memory_is_destination && !only_compares(insn.operation);
-    if (plan.stores && !plan.absent && !may_store(access, plan.loads))
-        return not_emulable();
+    if (plan.stores && !plan.absent)
+        if (const auto refusal = refusal_of_store(access, plan.loads))
+            return std::unexpected(*refusal);
     return plan;
 }
 
@@ -107,7 +113,7 @@ Plan plan_string(const DeviceAccess& access) {
         return not_emulable();
     if (insn.operation == Operation::MOVS)
         return plan_movs(access);
-    if (insn.operation == Operation::STOS && may_store(access, false))
+    if (insn.operation == Operation::STOS && access.write)
         return MmioPlan{.size = insn.memory_size, .stores = true};
     if (insn.operation == Operation::LODS)
         return MmioPlan{.size = insn.memory_size, .loads = true};

@@ -2,6 +2,7 @@
 // Copyright the Bulkhead authors
 #include "core/run_cpu_steps.hpp"
 
+#include <algorithm>
 #include <new>
 
 #include "arch/x86_64/control_bits.hpp"
@@ -59,7 +60,7 @@ void prepare_vcpu_state(Cpu& cpu, Vcpu& core) {
 BULKHEAD_INIT void wait_for_go(Cpu& cpu) {
     if (cpu.index == 0) {
         for (const Vcpu& core : machine.cores)
-            while (core.present.load() && !core.ready.load())
+            while (!core.ready.load())
                 arch::pause();
         machine.service_cpu = choose_service_cpu();
         // What those who have ended already have asked of it.
@@ -76,7 +77,7 @@ BULKHEAD_INIT void wait_for_go(Cpu& cpu) {
 }
 
 void end_machine_check() {
-    const u64 end = msr::IA32_MC0_STATUS + 4 * (arch::read_msr(msr::IA32_MCG_CAP) & 0xff);
+    const u64 end = msr::IA32_MC0_STATUS + 4 * std::min<u64>(arch::read_msr(msr::IA32_MCG_CAP) & 0xff, 32);
     for (u32 number = msr::IA32_MC0_STATUS; number < end; number += 4)
         if (const u64 status = arch::read_msr(number); status >> 63 != 0) {
             Record() << "machine check: bank " << (number - msr::IA32_MC0_STATUS) / 4 << ", status " << Hex{status};
@@ -89,11 +90,12 @@ bool on_private_stack(u64 stack) { return stack >= layout::per_cpu && stack < la
 
 BULKHEAD_INIT void give_up_cpu(Vcpu& core) {
     core.present.store(false);
-    if (core.activity.load() == Activity::Off)
-        return;
-    if (core.id == 0)
-        begin_stop(*core.guest, StopReason::Failed, &core);
-    leave_guest(core);
+    if (core.activity.load() != Activity::Off) {
+        if (core.id == 0)
+            begin_stop(*core.guest, StopReason::Failed, &core);
+        leave_guest(core);
+    }
+    core.ready.store(true);
 }
 
 BULKHEAD_INIT void leave_out_cpu(Vcpu& core, const Error& error) {

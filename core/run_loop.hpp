@@ -60,6 +60,7 @@ public:
     /// The core's guest, if it has one, runs no more: stopped or failed by whoever called this.
     [[gnu::noinline, clang::minsize]] static void leave() {
         cpu().paused = false;
+        cpu().refusals = 0;
         if (core().activity.load() == Activity::Off)
             return;
         backend().set_parked(true);
@@ -227,6 +228,7 @@ private:
         const Result<Instruction> instruction = fetch();
         if (!instruction)
             return refuse(exit, instruction.error().what, instruction.error().value);
+        cpu().refusals = 0;
         if (exit.reason == ExitReason::Needless)
             cpu().registers.set_edx_eax(backend().guest_tsc()); // RDTSC
         backend().advance(backend().rip() + instruction->length);
@@ -467,10 +469,8 @@ private:
     /// since, so it is entered again as it is. Its guest is stopped where that does not help.
     [[gnu::noinline, clang::minsize]] static void refuse(const VmExit& exit, std::string_view what, u64 value) {
         constexpr u32 patience = 1000;
-        if (++cpu().refusals < patience)
-            return;
-        cpu().refusals = 0;
-        fail(exit, what, value);
+        if (++cpu().refusals >= patience)
+            fail(exit, what, value);
     }
 
     [[gnu::noinline, clang::minsize]] static void fail(const VmExit& exit, std::string_view what, u64 value) {

@@ -243,7 +243,8 @@ template <Backend B> void RunLoop<B>::finish(const EmulationResult& result, cons
     case EmulationResult::Kind::advance:
         return backend().advance(backend().rip() + length);
     case EmulationResult::Kind::again: // at the same RIP, but an element of it is over, and with it an STI's shadow
-        return backend().advance(backend().rip());
+        backend().advance(backend().rip());
+        return backend().set_rflags(backend().rflags() | rflags::RF); // between elements (SDM 3B 18.3.1.1)
     case EmulationResult::Kind::fault:
         return inject_fault(result.fault, exit);
     case EmulationResult::Kind::not_emulable:

@@ -83,6 +83,7 @@ void live_randomly(std::string_view group, std::span<const std::string_view> mod
         enable_apic();
         for (u64 vector = 0; vector < 32; ++vector)
             set_handler(vector, [](Frame&) { end_life(); });
+        set_handler(returned, [](Frame&) { end_life(); }); // random code has come to where its own would end
         progress.group = group;
         progress.modes = modes;
         prepare(seed);

@@ -104,9 +104,10 @@ void run_in(Mode mode, Frame& frame) {
 
 extern "C" void trap_dispatch(Frame& frame) {
     const u64 vector = frame.vector;
-    if (handlers[vector] != nullptr && (running == nullptr || vector >= 32 || vector == nmi))
+    const bool is_running = running != nullptr;
+    if (handlers[vector] != nullptr && (!is_running || (vector >= 32 && vector != returned) || vector == nmi))
         return handlers[vector](frame);
-    if (running != nullptr && (vector < 32 || vector == returned)) {
+    if (is_running && (vector < 32 || vector == returned)) {
         *running = frame;
         running = nullptr;
         run_return();

@@ -44,7 +44,7 @@ void install_traps();
 void load_traps();
 
 /// Called with interrupts off for each interrupt of this vector (32 to 255, not 0x81; or `nmi`), or for each exception
-/// outside of run_code() and attempt().
+/// or INT 0x81 outside of run_code() and attempt().
 using Handler = void (*)(Frame&);
 void set_handler(u64 vector, Handler handler);
 

@@ -16,6 +16,15 @@ std::vector<Boot> all_boots() {
     return all;
 }
 
+Boot first_on_service_cpu(Boot boot) {
+    const std::string any = "cpus = 1";
+    boot.configuration.replace(boot.configuration.find(any), any.size(), "cpus = [1]");
+    boot.configuration.insert(0, "[hypervisor]\nservice-cpu = 1\n\n");
+    boot.cases.push_back(
+        {"the first guest has the service CPU", {line("^bulkhead: console served by CPU 1, which a guest owns$")}});
+    return boot;
+}
+
 Boot also_on_bochs_amd(Boot boot) {
     if (std::ranges::find(boot.on, tools::MachineKind::BochsAmd) == boot.on.end())
         boot.on.push_back(tools::MachineKind::BochsAmd);

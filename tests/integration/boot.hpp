@@ -126,6 +126,9 @@ struct Boot {
     std::vector<Case> cases{};
 };
 
+/// The first guest is on CPU 1, which does the service as well.
+[[nodiscard]] Boot first_on_service_cpu(Boot boot);
+
 /// Where some boots run besides: a second opinion on AMD-V, stricter than QEMU's and slower. Which ones is up to their
 /// functions.
 [[nodiscard]] Boot also_on_bochs_amd(Boot boot);

@@ -211,25 +211,26 @@ std::vector<Boot> attack_boots() {
                                         {"msr: 88 can be read, 53 take a write", {tools::MachineKind::BochsIntel}}}},
                             {"debug", {"breakpoints", "breakpoints without end"}, "", 1, next_life}}),
         attacks_on_emulation(),
-        attacks("attacks-on-the-cpu",
-                {{"controls",
-                  {"instructions", "registers", "descriptors", "shutdowns"},
-                  "",
-                  1,
-                  next_life,
-                  "triple fault|the CPU refused the guest's state|(read|write|execution) outside of the guest's "
-                  "memory|page table",
-                  {{"registers: 1660 values taken, 3639 refused", {tools::MachineKind::QemuAmd}},
-                   {"registers: 685 values taken, 4614 refused", {tools::MachineKind::BochsIntel}}}},
-                 {"icr", {"interrupts that arrive", "interrupts", "INIT of the first"}, "", 2, next_life},
-                 {"tasks",
-                  {"refused task switches", "task switches"},
-                  "",
-                  1,
-                  next_life,
-                  "task switch by the CPU, which is not emulated|(read|write|execution) outside of the "
-                  "guest's memory|page table where there is no memory|"
-                  "an interrupt or exception delivered by way of a device|not an instruction that exits need"}}),
+        first_on_service_cpu(
+            attacks("attacks-on-the-cpu",
+                    {{"controls",
+                      {"instructions", "registers", "descriptors", "shutdowns"},
+                      "",
+                      1,
+                      next_life,
+                      "triple fault|the CPU refused the guest's state|(read|write|execution) outside of the guest's "
+                      "memory|page table",
+                      {{"registers: 1660 values taken, 3639 refused", {tools::MachineKind::QemuAmd}},
+                       {"registers: 685 values taken, 4614 refused", {tools::MachineKind::BochsIntel}}}},
+                     {"icr", {"interrupts that arrive", "interrupts", "INIT of the first"}, "", 2, next_life},
+                     {"tasks",
+                      {"refused task switches", "task switches"},
+                      "",
+                      1,
+                      next_life,
+                      "task switch by the CPU, which is not emulated|(read|write|execution) outside of the "
+                      "guest's memory|page table where there is no memory|"
+                      "an interrupt or exception delivered by way of a device|not an instruction that exits need"}})),
         attacks_in_other_modes()};
 }
 
