@@ -30,12 +30,10 @@ u64 linear_operand(const DeviceAccess& access) {
     return linear_address(access.view, insn.segment, offset);
 }
 
-/// What comes of a store if the access that faulted was none; nothing: it is allowed. What loads first may fault by
-/// that; what only stores cannot.
-std::optional<EmulationResult> refusal_of_store(const DeviceAccess& access, bool loads) {
-    if (access.write)
-        return std::nullopt;
-    const auto at = translate(access.view.memory, access.view.paging, linear_operand(access), {.write = true});
+/// What comes of a store there if the access that faulted was none; nothing: it is allowed. What loads first may fault
+/// by that; what only stores cannot.
+[[gnu::noinline]] std::optional<EmulationResult> refusal_of_store(const DeviceAccess& access, u64 linear, bool loads) {
+    const auto at = translate(access.view.memory, access.view.paging, linear, {.write = true});
     if (loads && !at && at.error().kind == GuestFault::Kind::page_fault)
         return EmulationResult{EmulationResult::Kind::fault, at.error()};
     if (!loads || !at || at->address != access.address)
@@ -59,7 +57,7 @@ bool is_absent(const DeviceAccess& access) {
 
 Plan plan_operand(const DeviceAccess& access) {
     const Instruction& insn = access.instruction;
-    const u64 first = linear_operand(access) % page_size;
+    const u64 linear = linear_operand(access), first = linear % page_size;
     MmioPlan plan{.size = insn.memory_size, .absent = first + insn.memory_size > page_size};
     if (insn.operation > Operation::NEG ||
         (plan.absent ? !is_absent(access) : first != access.address.value % page_size))
@@ -67,8 +65,8 @@ Plan plan_operand(const DeviceAccess& access) {
     const bool memory_is_destination = insn.form != Form::reg_mem;
     plan.loads = !memory_is_destination || insn.operation != Operation::MOV;
     plan.stores = memory_is_destination && !only_compares(insn.operation);
-    if (plan.stores && !plan.absent)
-        if (const auto refusal = refusal_of_store(access, plan.loads))
+    if (plan.stores && !access.write && !plan.absent)
+        if (const auto refusal = refusal_of_store(access, linear, plan.loads))
             return std::unexpected(*refusal);
     return plan;
 }

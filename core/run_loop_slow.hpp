@@ -237,12 +237,12 @@ template <Backend B> void RunLoop<B>::on_string_io(const VmExit& exit) {
 }
 
 template <Backend B> void RunLoop<B>::finish(const EmulationResult& result, const VmExit& exit, unsigned length) {
-    if (result.kind != EmulationResult::Kind::not_emulable)
-        cpu().refusals = 0;
     switch (result.kind) {
     case EmulationResult::Kind::advance:
+        cpu().refusals = 0;
         return backend().advance(backend().rip() + length);
     case EmulationResult::Kind::again: // at the same RIP, but an element of it is over, and with it an STI's shadow
+        cpu().refusals = 0;
         backend().advance(backend().rip());
         return backend().set_rflags(backend().rflags() | rflags::RF); // between elements (SDM 3B 18.3.1.1)
     case EmulationResult::Kind::fault:
