@@ -302,7 +302,7 @@ std::vector<Attack> all_attacks() {
         {emulation, "emulated accesses",
          "0 to 19 prefixes; each sequence of up to three of 66, 67, LOCK, REPs, GS, REX and REX.W before eleven "
          "instructions, also at 15 and 16 bytes; instructions over the end of a page; code and page tables that "
-         "another vCPU changes and unmaps meanwhile, those of the code and of strings' memory too",
+         "another vCPU changes meanwhile, those of the code and of strings' memory too",
          "#GP from 16 bytes on; #UD by LOCK; #PF; else the access, and all registers as they should be"},
         {emulation, "storms", "NMIs and interrupts without pause; INT n for every n by a process", "the guest's own"},
         {emulation, "machine checks",
