@@ -103,6 +103,13 @@ Case passes(const std::string& name, const std::string& how) {
         {line("^\\[" + name + "\\] PASS " + name + "\\b"), never("^\\[" + name + "\\] FAIL"), line(is_off(name, how))}};
 }
 
+Case neighbour_takes(const std::string& share, long least_of_thousand, tools::MachineKind machine) {
+    constexpr long no_limit = 2000; // both clocks are as measured: 1004 on a busy host
+    return {"the neighbour takes " + share + " of its ticks at least",
+            {number("^\\[neighbour\\] neighbour: took .* ticks, (\\d+) of 1000$", least_of_thousand, no_limit)},
+            {machine}};
+}
+
 std::string is_off(const std::string& guest, const std::string& how) {
     return "^bulkhead: guest " + guest + " is off: " + how + "$";
 }

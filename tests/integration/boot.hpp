@@ -172,4 +172,7 @@ struct Boot {
 /// The own guest of this name says that it has passed, and comes to its end as it should.
 [[nodiscard]] Case passes(const std::string& guest, const std::string& how = "powered off");
 
+/// The guest "neighbour" says that it took so much of its timer's ticks at least; it looks itself for too many.
+[[nodiscard]] Case neighbour_takes(const std::string& share, long least_of_thousand, tools::MachineKind machine);
+
 } // namespace bulkhead::integration

@@ -77,13 +77,8 @@ Boot attacks(const std::string& name, const std::vector<Attacker>& attackers) {
     // QEMU's CPUs take turns, and of the ticks that fall due in others' turns one is left: of 1000 there were 323 to
     // 493 with three times as much to do as the host had CPUs, 750 without. Bochs' time is its own, whatever the host
     // does: 945 to 981.
-    const auto takes = [](const std::string& of_thousand, long least, tools::MachineKind machine) {
-        return Case{"the neighbour takes " + of_thousand + " of its ticks at least",
-                    {number("^\\[neighbour\\] neighbour: took .* ticks, (\\d+) of 1000$", least, 1001)},
-                    {machine}};
-    };
-    boot.cases.push_back(takes("a fifth", 200, tools::MachineKind::QemuAmd));
-    boot.cases.push_back(takes("nine tenths", 900, tools::MachineKind::BochsIntel));
+    boot.cases.push_back(neighbour_takes("a fifth", 200, tools::MachineKind::QemuAmd));
+    boot.cases.push_back(neighbour_takes("nine tenths", 900, tools::MachineKind::BochsIntel));
     boot.cases.push_back({"the hypervisor has no fault", {never("^bulkhead: hypervisor: [#a-z]")}});
     return boot;
 }

@@ -148,18 +148,13 @@ Boot printers(const std::string& name, const std::string& more) {
     boot.configuration.replace(boot.configuration.find(any), any.size(), "cpus = [1]");
     boot.configuration = "[hypervisor]\nservice-cpu = 1\n" + more + "\n" + boot.configuration;
     boot.options.screen = true; // which takes longest
-    const auto takes = [](const std::string& of_thousand, long least, tools::MachineKind machine) {
-        return Case{"it takes " + of_thousand + " of its ticks at least",
-                    {number("^\\[neighbour\\] neighbour: took .* ticks, (\\d+) of 1000$", least, 1001)},
-                    {machine}};
-    };
     boot.cases = {passes("neighbour"),
                   {"whose CPU serves them is done before them",
                    {line("^bulkhead: console served by CPU 1, which a guest owns$"),
                     lines_in_order({is_off("neighbour", "powered off"), is_off("lines", "powered off")}),
                     lines_in_order({is_off("neighbour", "powered off"), is_off("nothing", "powered off")})}},
-                  takes("a tenth", 100, tools::MachineKind::QemuAmd), // its CPUs take turns, too
-                  takes("a third", 333, tools::MachineKind::BochsIntel)};
+                  neighbour_takes("a tenth", 100, tools::MachineKind::QemuAmd), // its CPUs take turns, too
+                  neighbour_takes("a third", 333, tools::MachineKind::BochsIntel)};
     return boot;
 }
 
