@@ -469,6 +469,9 @@ private:
     /// since, so it is entered again as it is. Its guest is stopped where that does not help.
     [[gnu::noinline, clang::minsize]] static void refuse(const VmExit& exit, std::string_view what, u64 value) {
         constexpr u32 patience = 1000;
+        // CPUs that work in step, as Bochs' do, meet the same each time but for a wait that follows no rule.
+        for (u32 i = cpu().refusals * 0x9e3779b9 >> 26; i != 0; --i)
+            arch::pause();
         if (++cpu().refusals >= patience)
             fail(exit, what, value);
     }

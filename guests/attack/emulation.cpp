@@ -129,8 +129,8 @@ constexpr u64 rounds = 2000;
             tables.pages[0] = i % 3 == 0 ? device | rights : i % 3 == 1 ? ram : now == 2 ? 0 : device + 0x1000 + rights;
         if (now == 4)
             tables.directory[0] = i % 2 == 0 ? reinterpret_cast<u64>(tables.pages) | rights : 0;
-        if (now == 5 || now == 6) // code that is gone when it is to be decoded stops the guest
-            tables.pages[0] = i % 3 == 0 ? ram : i % 3 == 1 || now == 5 ? ram + 4096 : 0;
+        if (now == 5 || now == 6)
+            tables.pages[0] = i % 3 == 0 ? ram : i % 3 == 1 ? ram + 4096 : 0;
         acknowledged = now;
     }
 }
@@ -169,8 +169,10 @@ void try_races(Group& group) {
             group.attempt(
                 ignored | page_faulted,
                 [=] {
-                    u64 to = seen, count = 16; // MOVS, of which neither side is a device any more, stops the guest
+                    u64 to = seen, from = reinterpret_cast<u64>(page + 4096), count = 16;
                     asm volatile("invlpg (%0); rep stosl" : "+D"(to), "+c"(count) : "a"(0) : "memory");
+                    to = seen, count = 16;
+                    asm volatile("invlpg (%0); rep movsl" : "+D"(to), "+S"(from), "+c"(count) : : "memory");
                 },
                 "changing translation, strings");
         }
