@@ -445,6 +445,7 @@ private:
 
     [[gnu::noinline, clang::minsize]] static void inject(GuestException exception) {
         ++core().injected;
+        cpu().refusals = 0;
         if (!backend().inject(exception))
             shut_down();
     }
