@@ -41,7 +41,8 @@ u64 linear_address(const GuestView& view, SegmentName segment, u64 offset) {
 
 std::expected<RamOperand, GuestFault> locate_operand(const GuestView& view, SegmentName segment, u64 offset, u8 size,
                                                      Access access) {
-    if (view.mode != CpuMode::bits64 && !segment_allows(view.segment(segment), offset, size, access.write))
+    const bool writes = access.write && (view.paging.cr0 & cr0::PE) != 0; // a segment of real mode can be written
+    if (view.mode != CpuMode::bits64 && !segment_allows(view.segment(segment), offset, size, writes))
         return std::unexpected(GuestFault{segment == SegmentName::SS ? GuestFault::Kind::stack_fault
                                                                      : GuestFault::Kind::general_protection});
     const u64 linear = linear_address(view, segment, offset);

@@ -40,7 +40,7 @@ struct Translation {
 /// depend on the CPU model. Not checked: protection keys. Address bits above the CPU's width lead to `not_ram`, or to
 /// an address that no RAM or device has. PDPTEs come from memory, as nested paging defines it (APM 2 15.25.10).
 /// Accessed and dirty bits are not set: for the instruction itself and for an operand that faulted in the second stage,
-/// the CPU has done so.
+/// the CPU has done so. Not for the RAM that a string instruction moves to or from a port or a device.
 [[nodiscard]] std::expected<Translation, GuestFault> translate(const GuestMemory& memory, const PagingState& paging,
                                                                u64 linear, Access access);
 

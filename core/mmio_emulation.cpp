@@ -17,8 +17,8 @@ bool only_compares(Operation operation) {
     return operation == Operation::CMP || operation == Operation::TEST || operation == Operation::BT;
 }
 
-/// Where the instruction's memory operand begins.
-u64 linear_operand(const DeviceAccess& access) {
+/// Where the instruction's memory operand begins in its segment.
+u64 operand_offset(const DeviceAccess& access) {
     const Instruction& insn = access.instruction;
     u64 offset = effective_offset(insn, access.registers, access.rip);
     // A bit number in a register reaches beyond the operand, in steps of its size and both ways (SDM 2A, BT).
@@ -27,16 +27,17 @@ u64 linear_operand(const DeviceAccess& access) {
         const i64 number = static_cast<i64>(access.registers.gpr[insn.reg] << unused) >> unused;
         offset += static_cast<u64>(number >> 3) & ~u64{insn.operand_size - 1U};
     }
-    return linear_address(access.view, insn.segment, offset);
+    return offset;
 }
 
 /// What comes of a store there if the access that faulted was none; nothing: it is allowed. What loads first may fault
 /// by that; what only stores cannot.
-[[gnu::noinline]] std::optional<EmulationResult> refusal_of_store(const DeviceAccess& access, u64 linear, bool loads) {
-    const auto at = translate(access.view.memory, access.view.paging, linear, {.write = true});
-    if (loads && !at && at.error().kind == GuestFault::Kind::page_fault)
+[[gnu::noinline]] std::optional<EmulationResult> refusal_of_store(const DeviceAccess& access, u64 offset, bool loads) {
+    const Instruction& insn = access.instruction;
+    const auto at = locate_operand(access.view, insn.segment, offset, insn.memory_size, {.write = true});
+    if (loads && !at && at.error().kind != GuestFault::Kind::not_ram)
         return EmulationResult{EmulationResult::Kind::fault, at.error()};
-    if (!loads || !at || at->address != access.address)
+    if (!loads || at || at.error().address != access.address.value)
         return not_emulable().error();
     return std::nullopt;
 }
@@ -57,7 +58,8 @@ bool is_absent(const DeviceAccess& access) {
 
 Plan plan_operand(const DeviceAccess& access) {
     const Instruction& insn = access.instruction;
-    const u64 linear = linear_operand(access), first = linear % page_size;
+    const u64 offset = operand_offset(access);
+    const u64 first = linear_address(access.view, insn.segment, offset) % page_size;
     MmioPlan plan{.size = insn.memory_size, .absent = first + insn.memory_size > page_size};
     if (insn.operation > Operation::NEG ||
         (plan.absent ? !is_absent(access) : first != access.address.value % page_size))
@@ -66,7 +68,7 @@ Plan plan_operand(const DeviceAccess& access) {
     plan.loads = !memory_is_destination || insn.operation != Operation::MOV;
     plan.stores = memory_is_destination && !only_compares(insn.operation);
     if (plan.stores && !access.write && !plan.absent)
-        if (const auto refusal = refusal_of_store(access, linear, plan.loads))
+        if (const auto refusal = refusal_of_store(access, offset, plan.loads))
             return std::unexpected(*refusal);
     return plan;
 }

@@ -28,9 +28,9 @@ struct MmioPlan {
 };
 
 /// Decides what to do, without any effect. `not_emulable`: the instruction is not one on data in memory; its operand
-/// crosses a page (unless neither page is RAM), is not at the address that faulted, or is a store where the guest's
-/// paging allows none (another CPU has changed the code); or both sides of MOVS are devices. Faults are those of the
-/// RAM side of MOVS, and of a store to a page that can only be read by an instruction whose load has faulted.
+/// crosses a page (unless neither page is RAM), is not at the address that faulted, or is a store where the
+/// guest allows none (another CPU has changed the code); or both sides of MOVS are devices. Faults are those of the
+/// RAM side of MOVS, and of a store to what can only be read, by an instruction whose load has faulted.
 [[nodiscard]] std::expected<MmioPlan, EmulationResult> plan_mmio(const DeviceAccess& access);
 
 /// Completes registers, flags and RAM with what the device gave (the low `plan.size` bytes of `loaded`), and returns

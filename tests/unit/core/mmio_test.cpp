@@ -195,6 +195,13 @@ TEST_CASE("mmio: what stores needs an access that was a store, or pages that can
     }
     m.map_small(0, (device + page_size) | 7); // another page by now
     CHECK(m.run({0x31, 0x03}, device).kind == Kind::not_emulable);
+    m.map_small(0, device | 7);
+    m.view.mode = CpuMode::bits32;
+    m.view.segments.fill(flat);
+    CHECK(m.run({0x31, 0x03}, device).kind == Kind::advance);
+    m.view.segments[static_cast<u8>(SegmentName::DS)].attributes &= static_cast<u16>(~2U); // only for reading
+    CHECK(m.run({0x31, 0x03}, device).fault.kind == GuestFault::Kind::general_protection);
+    CHECK(m.run({0x8b, 0x03}, device).kind == Kind::advance);
 }
 
 TEST_CASE("mmio: segment bases count") {
