@@ -241,8 +241,8 @@ Boot watchdog_storm() {
     return boot;
 }
 
-/// While a guest on the service CPU is built, the console is served, and the guest itself can be paused and stopped. On
-/// QEMU, whose host finds that memory meanwhile: on Bochs it is cleared before anybody could type.
+/// While a guest on the service CPU is built, the console and timeouts are served, and the guest itself can be paused
+/// and stopped. On QEMU, whose host finds that memory meanwhile: on Bochs it is cleared before anybody could type.
 Boot long_building() {
     const Guest large{.name = "large", .kernel = "hello", .memory_mib = 1536, .more = "autostart = false"};
     const Guest crash{.name = "crash",
@@ -254,14 +254,14 @@ Boot long_building() {
     const auto asked = [](const std::string& what) { return "^bulkhead: guest " + what + " asked for$"; };
     boot.typing = {{"^\\[button\\] press my button", to_monitor + "start large\r"},
                    {asked("large: start"), "start crash\r"},
-                   {asked("crash: start"), "pause large\r"},
+                   {"^bulkhead: guest crash restarts in 200 ms", "pause large\r"},
                    {asked("large: pause"), "stop large\r"},
                    {is_off("large", "stopped"), "stop crash\r"},
                    {is_off("crash", "stopped"), "start large\r"},
                    {is_off("large", "powered off"), "shutdown button\r"}};
-    boot.cases = {{"what is typed is answered, and another guest starts, before it is built",
+    boot.cases = {{"what is typed is answered, and another guest starts and restarts, before it is built",
                    {lines_in_order({asked("large: start"), asked("crash: start"),
-                                    "^bulkhead: guest crash restarts in 100 ms", is_off("large", "stopped")})}},
+                                    "^bulkhead: guest crash restarts in 200 ms", is_off("large", "stopped")})}},
                   {"it is stopped although it was paused before that, and starts again",
                    {lines_in_order({asked("large: pause"), asked("large: stop"), is_off("large", "stopped"),
                                     "^\\[large\\] hello", is_off("large", "powered off")})}}};
