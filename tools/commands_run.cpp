@@ -89,12 +89,20 @@ void add_bench(Commands& commands) {
                       "a stock Linux, too, bare and as a guest: takes a quarter of an hour");
     command->add_flag("--growth", arguments->plan.growth,
                       "boots with more and more CPUs, guests and memory, too: takes half an hour and 17 GiB");
-    command->add_option("--json", arguments->plan.json, "file for the figures, as bench/ has them of each release");
-    command->add_option("--svg", arguments->plan.svg, "file for a picture of them beside other hypervisors'");
+    const auto add_file = [&](const std::string& name, std::string& file, const std::string& what) {
+        command
+            ->add_option_function<std::string>(
+                name, [&file](const std::string& given) { file = given.empty() ? "-" : given; }, what)
+            ->type_name("[FILE]")
+            ->expected(0, 1);
+    };
+    add_file("--json", arguments->plan.json, "file for the figures, as bench/ has them of each release");
+    add_file("--svg", arguments->plan.svg, "file for a picture of them beside other hypervisors'");
     command->footer(
         "The counts are exact and repeat. docs/performance.md says what they are and what they leave out; other "
         "hypervisors'\n"
         "are of the same work, counted in the same way. Each figure is compared with the latest release's.\n"
+        "Without a name, --json or --svg is the standard output, and all else goes to the standard error.\n"
         "Exit status: 1 when something is over its budget, or was not measured.");
     commands.on(command, [arguments] {
         return run_benchmark(choose_machine(arguments->machine.empty() ? "qemu-amd" : arguments->machine),

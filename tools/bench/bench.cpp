@@ -24,9 +24,28 @@ namespace {
 
 void append(auto& to, const auto& what) { to.insert(to.end(), what.begin(), what.end()); }
 
+constexpr std::string_view standard_output = "-";
+
+/// While it lives, what is printed goes to the standard error where a file of the plan's is the standard output.
+class Messages {
+public:
+    explicit Messages(const BenchPlan& plan) {
+        if (plan.json == standard_output || plan.svg == standard_output)
+            std::cout.rdbuf(std::cerr.rdbuf());
+    }
+    Messages(const Messages&) = delete;
+    Messages& operator=(const Messages&) = delete;
+    ~Messages() { std::cout.rdbuf(output_); }
+
+    [[nodiscard]] std::streambuf* output() const { return output_; }
+
+private:
+    std::streambuf* const output_ = std::cout.rdbuf();
+};
+
 /// Before the run, which takes long.
 void check_writable(const std::string& file) {
-    if (file.empty())
+    if (file.empty() || file == standard_output)
         return;
     const std::filesystem::path path(file), folder = std::filesystem::absolute(path).parent_path();
     if (std::filesystem::is_directory(path))
@@ -36,9 +55,13 @@ void check_writable(const std::string& file) {
     throw Failure("cannot write '" + file + "': " + std::strerror(errno));
 }
 
-void write(const std::string& file, const std::string& text) {
+void write(const std::string& file, const std::string& text, const Messages& messages) {
     if (file.empty())
         return;
+    if (file == standard_output) {
+        std::ostream(messages.output()) << text << std::flush;
+        return;
+    }
     std::ofstream out(file);
     if (!(out << text << std::flush))
         throw Failure("cannot write '" + file + "'");
@@ -63,8 +86,11 @@ int run_benchmark(MachineKind machine, const BenchPlan& plan) {
         throw Failure("instructions are counted in emulated machines only: bench does not run on kvm", 2);
     if (machine != MachineKind::QemuAmd && (plan.linux_guest || plan.growth))
         throw Failure("--linux and --growth are measured on qemu-amd only", 2);
+    if (plan.json == standard_output && plan.svg == standard_output)
+        throw Failure("--json and --svg cannot both be the standard output", 2);
     check_writable(plan.json);
     check_writable(plan.svg);
+    const Messages messages(plan);
     const ResultFolder results(build_folder() / "bench");
     const std::filesystem::path& folder = results.path();
     std::cout << "bench: booting on " << name_of(machine) << ", where a tick of the TSC is an instruction" << std::endl;
@@ -79,8 +105,8 @@ int run_benchmark(MachineKind machine, const BenchPlan& plan) {
         append(wrong, growth.wrong);
     }
     std::cout << '\n' << to_text(result, latest_result(source_folder() / "bench", result.machine)) << std::endl;
-    write(plan.json, to_json(result));
-    write(plan.svg, to_svg(result));
+    write(plan.json, to_json(result), messages);
+    write(plan.svg, to_svg(result), messages);
     for (const Figure& each : result.figures)
         if (each.is_over())
             wrong.push_back("over its budget: " + each.what);

@@ -11,7 +11,7 @@ namespace bulkhead::tools {
 struct BenchPlan {
     bool linux_guest = false;  ///< a Linux bare and as a guest, too
     bool growth = false;       ///< boots of growing size, too
-    std::string json{}, svg{}; ///< files to write, unless ""
+    std::string json{}, svg{}; ///< files to write, unless ""; "-": the standard output
 };
 
 /// Measures on `machine` and prints the table, beside that of the latest release (bench/). The exit status: 0 when all
