@@ -145,7 +145,8 @@ inline constexpr auto msr_policy = [] {
         {msr::IA32_X2APIC_PPR, msr::IA32_X2APIC_PPR, MsrRead::Direct, MsrWrite::Emulate, X2apic},
         {msr::IA32_X2APIC_EOI, msr::IA32_X2APIC_EOI, MsrRead::Emulate, MsrWrite::Direct, DirectEoi},
         {msr::IA32_X2APIC_ISR0, msr::IA32_X2APIC_IRR7, MsrRead::Direct, MsrWrite::Emulate, X2apic},
-        direct(msr::IA32_X2APIC_LVT_TIMER, X2apic),
+        // QEMU's takes any delivery mode, and an SMI in the guest would keep our NMIs out for good.
+        {msr::IA32_X2APIC_LVT_TIMER, msr::IA32_X2APIC_LVT_TIMER, MsrRead::Direct, MsrWrite::Emulate, X2apic},
         direct(msr::IA32_X2APIC_INIT_COUNT, X2apic),
         {msr::IA32_X2APIC_CUR_COUNT, msr::IA32_X2APIC_CUR_COUNT, MsrRead::Direct, MsrWrite::Emulate, X2apic},
         direct(msr::IA32_X2APIC_DIV_CONF, X2apic),

@@ -37,9 +37,9 @@ constexpr u64 svr_valid = 0x1ff;
 constexpr u64 lvt_lint_valid = 0x1a7ff; // SDM 3A figure 11-8: vector, mode, polarity, trigger, mask; status ignored
 constexpr u64 lvt_error_valid = 0x100ff;
 constexpr u64 lvt_other_valid = 0x107ff;
-constexpr u64 lvt_timer_valid = 0x700ff;
+constexpr u64 lvt_timer_valid = 0x710ff;
 constexpr u64 lvt_timer_deadline = 0x40000; // bits 18:17 are the mode; both set is reserved
-constexpr u64 lvt_timer_reserved_mode = 0x60000;
+constexpr u64 lvt_timer_periodic = 0x20000;
 constexpr u64 status_bits = 0x5000; // delivery status and remote IRR: read-only
 
 constexpr bool is_lvt(u32 number) { return number >= lvt_thermal && number <= lvt_error; }
@@ -69,7 +69,7 @@ constexpr u64 valid_bits(u32 number) {
     case icr:
         return ~u64{InterruptCommand::reserved};
     case lvt_timer:
-        return lvt_timer_valid | status_bits;
+        return lvt_timer_valid;
     case initial_count:
         return 0xffff'ffff;
     case divide:
@@ -208,6 +208,11 @@ ApicAccess VirtualApic::write_register(u32 number, u64 value) {
     case esr:
     case eoi:
         break;
+    case lvt_timer: // the CPU would fault on a mode that it has not
+        if ((value & lvt_timer_deadline) != 0 && (!has_tsc_deadline_ || (value & lvt_timer_periodic) != 0))
+            return {};
+        value &= ~status_bits;
+        break;
     default:
         if (!is_direct(number) || is_read_only(number))
             return {};
@@ -255,14 +260,12 @@ ApicAccess VirtualApic::write_page(u32 number, u32 value) {
     case icr:
         written |= icr_ >> 32 << 32;
         break;
-    case lvt_timer: // as an x2APIC the CPU would fault on a mode that it has not
-        if (!has_tsc_deadline_ || (written & lvt_timer_reserved_mode) == lvt_timer_reserved_mode)
-            written &= ~lvt_timer_deadline;
-        break;
     default:
         break;
     }
     ApicAccess access = write_register(number, written);
+    if (number == lvt_timer && access.kind == Kind::Fault) // a mode that the CPU has not
+        access = write_register(number, written & ~lvt_timer_deadline);
     access.command.xapic = true;
     if (access.command.destination == 0xff)
         access.command.destination = ~0u;

@@ -165,7 +165,7 @@ void Backend::set_intercepts() {
         guest().control.intercepts.misc1 |= INTERCEPT_RDTSC;
 }
 
-/// What does not depend on the mode.
+/// What does not depend on the mode; set_controls() comes behind it.
 void Backend::write_initial_state() {
     this_cpu().registers = {};
     SaveArea& save = guest().save;
@@ -183,8 +183,6 @@ void Backend::write_initial_state() {
     save.sysenter_cs = save.sysenter_esp = save.sysenter_eip = 0;
     arch::clear_breakpoints();
     ControlArea& control = guest().control;
-    control.vmcb_clean = 0;
-    control.tlb_control = TLB_FLUSH_ALL;
     control.eventinj = control.interrupt_shadow = 0;
     set_intercepts();
     nmi_pending_ = nmi_masked_ = stepping_over_iret_ = false;
@@ -199,12 +197,10 @@ void Backend::reset(const EntryState& entry) {
     save.ss.selector = save.ds.selector = save.es.selector = save.fs.selector = save.gs.selector = entry.data_selector;
     save.gdtr.base = entry.gdt_base;
     save.gdtr.limit = entry.gdt_limit;
-    save.efer = efer::SVME | efer::LME | efer::LMA;
-    save.cr0 = cr0::PG | cr0::NE | cr0::ET | cr0::PE;
     save.cr3 = entry.cr3;
-    save.cr4 = real_cr4(cr4::PAE);
     save.rip = entry.rip;
     save.rsp = entry.rsp;
+    set_controls({cr0::PG | cr0::NE | cr0::ET | cr0::PE, real_cr4(cr4::PAE), efer::LME | efer::LMA});
     show_controls(save.cr0, cr4::PAE);
     // The state that only VMLOAD loads stays in the CPU from here on: it is the guest's.
     vmload(resources_.control);
@@ -216,9 +212,7 @@ void Backend::start_up(u8 vector) {
     set_flat_segments(save, code_16, data_16, 0xffff);
     save.cs.selector = static_cast<u16>(vector << 8);
     save.cs.base = u64{vector} << 12;
-    save.efer = efer::SVME;
-    save.cr0 = cr0::ET;
-    save.cr4 = real_cr4(0);
+    set_controls({cr0::ET, real_cr4(0), 0});
     vmload(resources_.control);
 }
 
@@ -320,14 +314,15 @@ bool Backend::take_debug_exception() {
 
 ControlState Backend::controls() const {
     const SaveArea& save = guest().save;
-    return {save.cr0, save.cr4, save.efer & ~efer::SVME};
+    return {save.cr0, save.cr4, (save.efer & ~efer::SVME) | hidden_lme_};
 }
 
 void Backend::set_controls(const ControlState& state) {
     SaveArea& save = guest().save;
     save.cr0 = state.cr0;
     save.cr4 = state.cr4;
-    save.efer = state.efer | efer::SVME;
+    hidden_lme_ = (state.cr0 & cr0::PG) != 0 ? 0 : state.efer & efer::LME;
+    save.efer = (state.efer ^ hidden_lme_) | efer::SVME;
     guest().control.vmcb_clean = 0;
     flush_translations();
 }

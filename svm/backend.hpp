@@ -131,6 +131,7 @@ private:
     bool nmi_pending_ = false;
     bool nmi_masked_ = false;
     bool stepping_over_iret_ = false;
+    u64 hidden_lme_ = 0; // EFER.LME without paging does nothing; QEMU's #VMEXIT makes of it the host's paging
 };
 
 static_assert(bulkhead::Backend<Backend>);

@@ -23,8 +23,7 @@ constexpr u64 step_count = 7, longest = 4;
 
 constexpr u32 cr0_pe = 1, cr0_pg = 1u << 31, cr4_pae = 0x20, efer_lme = 0x100;
 
-/// What the CPU must make of one step after the other. Between LME and PAE, without paging, QEMU's #VMEXIT does not
-/// switch the hypervisor's paging on again, so the emulated machine resets: this is tried on VT-x only.
+/// What the CPU must make of one step after the other.
 class Model {
 public:
     enum class Answer : u8 { done, refused, not_tried };
@@ -39,13 +38,13 @@ public:
             if (pg_ && lme != lme_)
                 return is_long() ? not_tried : refused; // the vectors of long mode are not there
             lme_ = lme;
-            return between();
+            return done;
         case Step::set_pae:
         case Step::clear_pae:
             if (pg_ && pae != pae_) // refused in long mode; else the tables become others under the code
                 return not_tried;
             pae_ = pae;
-            return between();
+            return done;
         case Step::set_pg:
             if (!pg_ && lme_ && !pae_)
                 return refused;
@@ -53,7 +52,7 @@ public:
             return done;
         case Step::clear_pg:
             pg_ = false;
-            return between();
+            return done;
         case Step::clear_pe:
             return pg_ && !is_long() ? refused : not_tried;
         }
@@ -69,8 +68,7 @@ public:
     [[nodiscard]] bool pages() const { return pg_; }
 
 private:
-    [[nodiscard]] Answer between() const { return lme_ && !pae_ && !pg_ && !intel_ ? Answer::not_tried : Answer::done; }
-    bool lme_ = false, pae_ = false, pg_ = false, intel_ = is_intel();
+    bool lme_ = false, pae_ = false, pg_ = false;
 };
 
 /// 32-bit code. Each step ends with the instruction that may be refused, of 2 or 3 bytes.

@@ -126,6 +126,9 @@ void try_local_vectors(Group& group) {
                 [=] {
                     wrmsr(entry, value & ~u64{0x700});
                     wrmsr(entry, value);
+                    wrmsr(x2apic_initial_count, 1); // what the timer has become sends
+                    while (rdmsr(x2apic_current_count) != 0)
+                        pause();
                 },
                 "LVT ", Hex{entry}, " = ", Hex{value});
             attempt([=] { wrmsr(entry, lvt_masked); });

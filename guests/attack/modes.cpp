@@ -253,8 +253,7 @@ void try_control_bits(Group& group, LegacyMode mode) {
         const u64 of_pages = cr4_pse | cr4_pae | cr4_smep | cr4_smap;
         if (!pages || (flipped & of_pages) == 0)
             flip("CR4", bit, {0x0f, 0x20, 0xe0}, {0x0f, 0x22, 0xe0}, (flipped & cr4_bits() & ~cr4_pcide) != 0);
-        if (flipped != efer_lme || pages) // between LME and PAE QEMU's machine resets
-            flip("EFER", bit, {0x0f, 0x32}, {0x0f, 0x30}, (flipped & efer_bits()) != 0 && flipped != efer_lme);
+        flip("EFER", bit, {0x0f, 0x32}, {0x0f, 0x30}, (flipped & efer_bits()) != 0 && (flipped != efer_lme || !pages));
     }
 }
 

@@ -62,11 +62,11 @@ constexpr Exits write_exits{false, true};
 /// All that does not exit where the CPU has everything, from rules of our own and the manuals' numbers.
 std::map<u32, Exits> direct_msrs() {
     std::map<u32, Exits> direct{
-        {0x48, none},        {0x49, read_exits}, {0x10b, read_exits}, {0x174, none},        {0x175, none},
-        {0x176, none},       {0x277, none},      {0x6e0, none},       {0x808, none},        {0x80a, write_exits},
-        {0x80b, read_exits}, {0x832, none},      {0x838, none},       {0x839, write_exits}, {0x83e, none},
-        {0x83f, read_exits}, {0xc0000081, none}, {0xc0000082, none},  {0xc0000083, none},   {0xc0000084, none},
-        {0xc0000100, none},  {0xc0000101, none}, {0xc0000102, none},  {0xc0000103, none},
+        {0x48, none},        {0x49, read_exits},   {0x10b, read_exits}, {0x174, none},        {0x175, none},
+        {0x176, none},       {0x277, none},        {0x6e0, none},       {0x808, none},        {0x80a, write_exits},
+        {0x80b, read_exits}, {0x832, write_exits}, {0x838, none},       {0x839, write_exits}, {0x83e, none},
+        {0x83f, read_exits}, {0xc0000081, none},   {0xc0000082, none},  {0xc0000083, none},   {0xc0000084, none},
+        {0xc0000100, none},  {0xc0000101, none},   {0xc0000102, none},  {0xc0000103, none},
     };
     for (u32 number = 0x810; number <= 0x827; ++number)
         direct[number] = write_exits;

@@ -127,8 +127,7 @@ TEST_CASE("xAPIC: nothing that is written to the page faults, and only what is t
             CHECK(access.kind == Kind::Done);
         } else {
             CHECK(access.kind == Kind::Hardware);
-            const u64 read_only = offset == 0x320 ? 0x5000 : 0; // status bits
-            CHECK((access.value & ~read_only) == row->second);
+            CHECK(access.value == row->second);
         }
     }
 }
@@ -140,6 +139,17 @@ TEST_CASE("xAPIC: the timer never gets a mode that the CPU has not") {
     VirtualApic without = xapic(1, false);
     CHECK(write_page(without, 0x320, 0x400ec).value == 0xec);
     CHECK(write_page(without, 0x320, 0x200ec).value == 0x200ec);
+}
+
+TEST_CASE("x2APIC: the timer takes its own modes, and no way of delivery but the fixed one") {
+    VirtualApic with(1, true), without(1, false);
+    for (const u64 value : {0x100ec, 0x300ec, 0x210ec}) // one-shot, periodic, with the delivery status
+        CHECK(without.write(msr::IA32_X2APIC_LVT_TIMER, value).value == (value & ~u64{0x1000}));
+    CHECK(with.write(msr::IA32_X2APIC_LVT_TIMER, 0x400ec).kind == Kind::Hardware);
+    CHECK(with.write(msr::IA32_X2APIC_LVT_TIMER, 0x600ec).kind == Kind::Fault);
+    CHECK(without.write(msr::IA32_X2APIC_LVT_TIMER, 0x400ec).kind == Kind::Fault);
+    for (const u64 reserved : {0x100, 0x200, 0x400, 0x800, 0x2000, 0x4000, 0x8000, 0x80000})
+        CHECK(with.write(msr::IA32_X2APIC_LVT_TIMER, 0xec | reserved).kind == Kind::Fault);
 }
 
 TEST_CASE("xAPIC: LDR and DFR are the guest's, its ID is not") {
