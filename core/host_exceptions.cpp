@@ -61,13 +61,9 @@ bool give_up_locks() {
     return any;
 }
 
-/// For good. Its guest's other vCPUs stop, and nobody waits for this one; the clock looks for another core to ring for.
+/// For good; the clock looks for another core to ring for.
 [[noreturn]] void stop_core(Vcpu& core) {
-    core.present.store(false);
-    if (core.activity.load() != Activity::Off) {
-        begin_stop(*core.guest, StopReason::Failed, &core);
-        leave_guest(core);
-    }
+    give_up_cpu(core);
     rearm_clock();
     arch::stop();
 }
@@ -92,10 +88,10 @@ extern "C" void handle_exception(const ExceptionFrame& frame) {
         describe(Record() << "the firmware failed: ", frame);
         __builtin_longjmp(firmware_fault, 1);
     }
-    const bool shared = give_up_locks();
+    bool shared = give_up_locks();
     const bool again = std::exchange(cpu.in_failure, true);
     if (frame.vector == machine_check_vector && !again)
-        end_machine_check();
+        shared |= end_machine_check();
     if (shared || again || cpu.core->activity.load() != Activity::Active) {
         panic(frame);
         if (!again)
@@ -104,15 +100,9 @@ extern "C" void handle_exception(const ExceptionFrame& frame) {
             rearm_clock();
         arch::stop();
     }
-    {
-        Record line;
-        line << "guest " << cpu.core->guest->name << " vCPU " << cpu.core->id
+    Record() << "guest " << cpu.core->guest->name << " vCPU " << cpu.core->id
              << " stopped: a fault of the hypervisor while it served it";
-    }
-    {
-        Record line;
-        describe(line << "hypervisor: ", frame);
-    }
+    describe(Record() << "hypervisor: ", frame);
     // The stack below is given up: the core goes on in its run loop, without its guest.
     continue_on_stack(arch::read_cr3(), layout::per_cpu_stack + layout::per_cpu_stack_size, resume_without_guest,
                       cpu.index);

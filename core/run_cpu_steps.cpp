@@ -76,22 +76,26 @@ BULKHEAD_INIT void wait_for_go(Cpu& cpu) {
     machine.go.store(true); // CPU 0 does it, and the others leave it so
 }
 
-void end_machine_check() {
+bool end_machine_check() {
+    constexpr u64 processor_context_corrupt = u64{1} << 57; // SDM 3B 16.3.2.2
+    bool corrupt = false;
     const u64 end = msr::IA32_MC0_STATUS + 4 * std::min<u64>(arch::read_msr(msr::IA32_MCG_CAP) & 0xff, 32);
     for (u32 number = msr::IA32_MC0_STATUS; number < end; number += 4)
         if (const u64 status = arch::read_msr(number); status >> 63 != 0) {
             Record() << "machine check: bank " << (number - msr::IA32_MC0_STATUS) / 4 << ", status " << Hex{status};
+            corrupt |= (status & processor_context_corrupt) != 0;
             arch::write_msr(number, 0);
         }
     arch::write_msr(msr::IA32_MCG_STATUS, 0);
+    return corrupt;
 }
 
 bool on_private_stack(u64 stack) { return stack >= layout::per_cpu && stack < layout::per_cpu_end; }
 
-BULKHEAD_INIT void give_up_cpu(Vcpu& core) {
+void give_up_cpu(Vcpu& core) {
     core.present.store(false);
     if (core.activity.load() != Activity::Off) {
-        if (core.id == 0)
+        if (core.id == 0 || core.activity.load() == Activity::Active)
             begin_stop(*core.guest, StopReason::Failed, &core);
         leave_guest(core);
     }

@@ -25,8 +25,8 @@ void give_up_cpu(Vcpu& core);
 [[noreturn]] void leave_out_cpu(Vcpu& core, const Error& error);
 
 /// After #MC on this CPU: records what its banks hold and clears them, so that the next one is no shutdown (SDM 3B
-/// 16.3.1.2).
-void end_machine_check();
+/// 16.3.1.2). Whether the CPU's own state may be damaged.
+bool end_machine_check();
 
 /// Whether the CPU is on its own tables, so that this_cpu() exists. `stack`: an address on the stack in use.
 bool on_private_stack(u64 stack);

@@ -473,8 +473,11 @@ private:
         // CPUs that work in step, as Bochs' do, meet the same each time but for a wait that follows no rule.
         for (u32 i = cpu().refusals * 0x9e3779b9 >> 26; i != 0; --i)
             arch::pause();
-        if (++cpu().refusals >= patience)
-            fail(exit, what, value);
+        if (++cpu().refusals < patience)
+            return;
+        if (backend().paging().cpl == 3) // a process must not stop its guest
+            return inject(undefined_instruction);
+        fail(exit, what, value);
     }
 
     [[gnu::noinline, clang::minsize]] static void fail(const VmExit& exit, std::string_view what, u64 value) {

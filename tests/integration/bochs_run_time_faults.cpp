@@ -18,6 +18,8 @@ constexpr Refused refused[] = {{1, 0x4012},  // VM-entry controls: before the gu
                                {2, 0x6820},  // guest RFLAGS
                                {3, 0x2800}}; // VMCS link pointer
 
+u64 start_address() { return address_in(hypervisor_elf, "_ZN8bulkhead3vmx7Backend5startERKNS_12CpuResourcesE"); }
+
 /// Bochs' number of a CPU: every second one is hidden (tools/bochs.cpp).
 unsigned number_of(unsigned cpu) { return 2 * cpu; }
 
@@ -43,6 +45,27 @@ std::vector<std::string> damage_running_guests_on_bochs(const std::filesystem::p
         done.push_back("CPU " + std::to_string(each.cpu) + ": an entry that the CPU refuses");
     }
     bochs.ask("d 2");
+    return done;
+}
+
+std::string breakpoint_at_start() { return "lb " + std::to_string(start_address()) + "\nc\n"; }
+
+std::vector<std::string> damage_starting_cpus_on_bochs(const std::filesystem::path& folder) {
+    constexpr unsigned patience = 100; // stops of others
+    const u64 start = start_address();
+    std::vector<std::string> done;
+    BochsDebugger bochs(folder);
+    for (const unsigned cpu : {3U, 4U}) {
+        for (unsigned i = 0; bochs.rip(number_of(cpu)) != start; ++i) {
+            if (i == patience)
+                throw tools::Failure("CPU " + std::to_string(cpu) + " does not start");
+            bochs.run();
+        }
+        bochs.ask("set $cpu = " + std::to_string(number_of(cpu)));
+        bochs.ask("set rsi = 0x8000000000000000"); // itself: no canonical address
+        done.push_back("CPU " + std::to_string(cpu) + ": has no place for its state");
+    }
+    bochs.ask("d 1");
     return done;
 }
 

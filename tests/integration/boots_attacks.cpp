@@ -283,7 +283,7 @@ std::vector<Attack> all_attacks() {
          "at those of its own vCPUs that are meant, once; #GP for modes that are none"},
         {cpu, "interrupts",
          "ICR in every form to own, others' and no CPUs by x2APIC and xAPIC; self-IPIs of every vector; LVT "
-         "entries in every mode, I/O APIC entries in every mode but INIT",
+         "entries in every mode, while the timer runs, I/O APIC entries in every mode but INIT",
          "#GP or the guest's own"},
         {cpu, "INIT of the first", "INIT by five ways of addressing an x2APIC", "the guest is reset"},
         {emulation, "hypercalls", "numbers of every kind, pointers to everywhere", "-ENOSYS; #UD for a process"},

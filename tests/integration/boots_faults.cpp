@@ -128,16 +128,13 @@ Boot refused_entries() {
 }
 
 /// Of five CPUs the last two, one of them chosen for the service, are of no use: only who needs them suffers.
-Boot without_last_two(const std::string& name, const std::string& why) {
+Boot without_last_two(const std::string& name, const Case& named) {
     Boot boot = boot_of(name, {}, {own_guest("hello"), own_guest("neighbour")});
     boot.configuration = "[hypervisor]\nservice-cpu = 4\n\n" + on_cpus("0", {.name = "hello", .kernel = "hello"}) +
                          on_cpus("1, 3", {.name = "half", .kernel = "neighbour", .cmdline = "seconds=1"}) +
                          on_cpus("4", {.name = "none", .kernel = "hello"});
-    const auto useless = [&](unsigned cpu) {
-        return "^bulkhead: CPU " + std::to_string(cpu) + " \\(APIC ID \\d+\\) " + why;
-    };
     boot.cases = {
-        {"each is named", {line(useless(3)), line(useless(4)), never("CPU [0-2] .*" + why)}},
+        named,
         {"a free one serves", {line("^bulkhead: console served by CPU 2, which is free$")}},
         {"a guest without them runs", {line("^\\[hello\\] hello"), line(is_off("hello", "powered off"))}},
         {"a guest whose second CPU is one has the first",
@@ -146,9 +143,16 @@ Boot without_last_two(const std::string& name, const std::string& why) {
     return boot;
 }
 
+Case last_two_are_named(const std::string& why) {
+    const auto useless = [&](unsigned cpu) {
+        return "^bulkhead: CPU " + std::to_string(cpu) + " \\(APIC ID \\d+\\) " + why;
+    };
+    return {"each is named", {line(useless(3)), line(useless(4)), never("CPU [0-2] .*" + why)}};
+}
+
 /// CPUs that the tables list do not answer.
 Boot absent_cpus() {
-    Boot boot = without_last_two("absent-cpus", "did not answer its start-up IPI");
+    Boot boot = without_last_two("absent-cpus", last_two_are_named("did not answer its start-up IPI"));
     boot.options.cpus = 3;
     boot.options.absent_cpus = 2;
     boot.lists_absent_cpus = true;
@@ -157,9 +161,31 @@ Boot absent_cpus() {
 
 /// CPUs that answer and have no virtualization: likewise.
 Boot unfit_cpus() {
-    Boot boot = without_last_two("unfit-cpus", "cannot run guests: .*(this CPU has no AMD-V|disabled and locked)");
+    Boot boot = without_last_two(
+        "unfit-cpus", last_two_are_named("cannot run guests: .*(this CPU has no AMD-V|disabled and locked)"));
     boot.options.cpus = 5;
     boot.options.unfit_cpus = 2;
+    return boot;
+}
+
+/// CPUs on which the hypervisor goes astray before they are ready: likewise.
+Boot faults_at_start(const std::string& name, tools::MachineKind machine, const std::string& exception,
+                     const std::array<unsigned, 2>& apic_ids) {
+    const auto record = [&](unsigned apic_id) {
+        return "^bulkhead: hypervisor: " + exception + " at .*, APIC ID " + std::to_string(apic_id) + "$";
+    };
+    const std::string stops = "^bulkhead: hypervisor: something shared may be damaged; this core stops$";
+    Boot boot = without_last_two(
+        name,
+        {"each is named", {line(record(apic_ids[0])), line(record(apic_ids[1])), lines_in_order({stops, stops})}});
+    boot.options.cpus = 5;
+    boot.on = {machine};
+    const bool bochs = machine == tools::MachineKind::BochsIntel;
+    if (bochs)
+        boot.options.debugger = breakpoint_at_start();
+    boot.looks = {{.name = "damage",
+                   .after = bochs ? "stage 12 of 18: end of the firmware" : "stage 6 of 18: placement",
+                   .instead = bochs ? damage_starting_cpus_on_bochs : damage_starting_cpus}};
     return boot;
 }
 
@@ -287,6 +313,8 @@ std::vector<Boot> fault_boots() {
             nmi_everywhere_on_bochs(),
             absent_cpus(),
             unfit_cpus(),
+            faults_at_start("faults-at-start", tools::MachineKind::QemuAmd, "#PF \\(0x1?0\\)", {3, 4}),
+            faults_at_start("faults-at-start-in-bochs", tools::MachineKind::BochsIntel, "#GP \\(0x0\\)", {6, 8}),
             run_time_faults(),
             refused_entries(),
             two_panics(),

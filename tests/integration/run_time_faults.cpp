@@ -60,4 +60,23 @@ std::vector<std::string> damage_running_guests(const std::filesystem::path& fold
     return done;
 }
 
+std::vector<std::string> damage_starting_cpus(const std::filesystem::path& folder) {
+    constexpr unsigned first = 3, count = 2;
+    const u64 start = address_in(hypervisor_elf, "_ZN8bulkhead3svm7Backend5startERKNS_12CpuResourcesE");
+    std::vector<std::string> done;
+    Gdb gdb(folder);
+    gdb.set_breakpoint(start, true);
+    while (done.size() < count) {
+        const unsigned thread = gdb.run();
+        gdb.select(thread);
+        if (thread - 1 >= first) {
+            gdb.set_rip(0);
+            done.push_back("CPU " + std::to_string(thread - 1) + ": goes on at address 0");
+        }
+        gdb.step(thread);
+    }
+    gdb.set_breakpoint(start, false);
+    return done;
+}
+
 } // namespace bulkhead::integration
