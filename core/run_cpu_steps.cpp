@@ -95,7 +95,7 @@ bool on_private_stack(u64 stack) { return stack >= layout::per_cpu && stack < la
 void give_up_cpu(Vcpu& core) {
     core.present.store(false);
     if (core.activity.load() != Activity::Off) {
-        if (core.id == 0 || core.activity.load() == Activity::Active)
+        if (core.id == 0 || core.ready.load())
             begin_stop(*core.guest, StopReason::Failed, &core);
         leave_guest(core);
     }

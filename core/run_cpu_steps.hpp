@@ -19,7 +19,8 @@ void wait_for_go(Cpu& cpu);
 /// Booting cannot go on: says why and stops this CPU for good.
 [[noreturn]] void halt_boot(std::string_view what, const Error& error);
 
-/// The machine does without a CPU, and so does its guest: one whose first vCPU it has does not start.
+/// The machine does without a CPU, and so does its guest: one whose first vCPU it has does not start. Of a CPU
+/// that was ready already the guest has failed.
 void give_up_cpu(Vcpu& core);
 /// Gives this CPU up: says why and stops it for good. It is not the bootstrap processor, or booting cannot go on.
 [[noreturn]] void leave_out_cpu(Vcpu& core, const Error& error);

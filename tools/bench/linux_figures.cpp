@@ -19,10 +19,10 @@ struct Quantity {
 };
 constexpr Quantity quantities[] = {
     {"start", "Linux: its clock when its first program begins, ns", 30'000'000},
-    {"first-touch", "Linux: first touch of a page of 4 KiB, mean", 8},
-    {"sleep-overshoot", "Linux: a sleep of 10 ms is longer by, ns", 0, 15}, // 7 were wanted: docs/performance.md
+    {"first-touch", "Linux: first touch of a page of 4 KiB, mean", 4},
+    {"sleep-overshoot", "Linux: a sleep of 10 ms is longer by, ns", 0, 10}, // 7 were wanted: docs/performance.md
     {"fork", "Linux: fork, exit and wait", 0, 5},
-    {"lost-ppm", "Linux: time lost while it computes, ppm", 0, 50}, // likewise
+    {"lost-ppm", "Linux: time lost while it computes, ppm", 0, 30},
 };
 
 constexpr std::string_view windows[] = {"idle", "computing"};
