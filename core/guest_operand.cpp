@@ -41,7 +41,7 @@ u64 linear_address(const GuestView& view, SegmentName segment, u64 offset) {
 
 std::expected<RamOperand, GuestFault> locate_operand(const GuestView& view, SegmentName segment, u64 offset, u8 size,
                                                      Access access) {
-    const bool writes = access.write && (view.paging.cr0 & cr0::PE) != 0; // a segment of real mode can be written
+    const bool writes = access.write && (view.paging.cr0 & cr0::PE) != 0; // of real mode all can be written: CS, too
     if (view.mode != CpuMode::bits64 && !segment_allows(view.segment(segment), offset, size, writes))
         return std::unexpected(GuestFault{segment == SegmentName::SS ? GuestFault::Kind::stack_fault
                                                                      : GuestFault::Kind::general_protection});

@@ -467,7 +467,8 @@ private:
     }
 
     /// What exited cannot be carried out: perhaps another CPU of the guest has changed the code or its page tables
-    /// since, so it is entered again as it is. Its guest is stopped where that does not help.
+    /// since, so it is entered again as it is. Where that does not help, a kernel's guest is stopped; a process gets
+    /// #UD.
     [[gnu::noinline, clang::minsize]] static void refuse(const VmExit& exit, std::string_view what, u64 value) {
         constexpr u32 patience = 1000;
         // CPUs that work in step, as Bochs' do, meet the same each time but for a wait that follows no rule.
