@@ -8,7 +8,7 @@ namespace bulkhead {
 
 /// Why an access that the hypervisor makes in a guest's place cannot be made. All but `not_ram` are exceptions that
 /// the guest's own CPU would have raised: inject them. `not_ram` is a page table or an operand outside of the guest's
-/// RAM, which only a broken or hostile guest has: stop it.
+/// RAM, which only a broken or hostile guest has: refuse the exit.
 struct GuestFault {
     enum class Kind : u8 { page_fault, general_protection, stack_fault, not_ram };
     Kind kind;

@@ -41,7 +41,9 @@ u64 linear_address(const GuestView& view, SegmentName segment, u64 offset) {
 
 std::expected<RamOperand, GuestFault> locate_operand(const GuestView& view, SegmentName segment, u64 offset, u8 size,
                                                      Access access) {
-    const bool writes = access.write && (view.paging.cr0 & cr0::PE) != 0; // of real mode all can be written: CS, too
+    // Real mode can write to code segments, which is what CS mostly is there.
+    const bool is_data = (view.segment(segment).attributes & type_code) == 0;
+    const bool writes = access.write && (is_data || (view.paging.cr0 & cr0::PE) != 0);
     if (view.mode != CpuMode::bits64 && !segment_allows(view.segment(segment), offset, size, writes))
         return std::unexpected(GuestFault{segment == SegmentName::SS ? GuestFault::Kind::stack_fault
                                                                      : GuestFault::Kind::general_protection});

@@ -16,7 +16,7 @@ struct EmulationResult {
     enum class Kind : u8 {
         advance,      // it is complete: RIP moves on by its length
         again,        // a repeated string instruction has elements left: enter the guest at the same RIP
-        fault,        // inject `fault` at the same RIP, or stop the guest if it is `not_ram`
+        fault,        // inject `fault` at the same RIP, or refuse the exit if it is `not_ram`
         not_emulable, // the hypervisor does not emulate this: RunLoop::refuse
     };
     Kind kind = Kind::advance;

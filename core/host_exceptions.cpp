@@ -92,7 +92,7 @@ extern "C" void handle_exception(const ExceptionFrame& frame) {
     const bool again = std::exchange(cpu.in_failure, true);
     if (frame.vector == machine_check_vector && !again)
         shared |= end_machine_check();
-    if (shared || again || cpu.core->activity.load() != Activity::Active) {
+    if (shared || again || !machine.go.load() || cpu.core->activity.load() != Activity::Active) {
         panic(frame);
         if (!again)
             stop_core(*cpu.core);

@@ -25,7 +25,8 @@ u64 operand_offset(const DeviceAccess& access) {
     if (insn.operation >= Operation::BT && insn.operation <= Operation::BTC && insn.form == Form::mem_reg) {
         const unsigned unused = 64 - 8 * insn.operand_size;
         const i64 number = static_cast<i64>(access.registers.gpr[insn.reg] << unused) >> unused;
-        offset += static_cast<u64>(number >> 3) & ~u64{insn.operand_size - 1U};
+        offset =
+            (offset + (static_cast<u64>(number >> 3) & ~u64{insn.operand_size - 1U})) & size_mask(insn.address_size);
     }
     return offset;
 }

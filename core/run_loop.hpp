@@ -435,7 +435,7 @@ private:
         const Result<unsigned> length =
             instruction_length(core().guest->memory, backend().paging(), code_location(backend()), expected);
         if (!length)
-            fail(backend().last_exit(), length.error().what, length.error().value);
+            refuse(backend().last_exit(), length.error().what, length.error().value);
         return length.value_or(0);
     }
 

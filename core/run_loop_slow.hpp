@@ -136,7 +136,7 @@ template <Backend B> void RunLoop<B>::inject_fault(const GuestFault& fault, cons
     case GuestFault::Kind::stack_fault:
         return inject({12, fault.error_code});
     case GuestFault::Kind::not_ram:
-        return fail(exit, "page table or operand outside of the guest's memory", fault.address);
+        return refuse(exit, "page table or operand outside of the guest's memory", fault.address);
     }
 }
 

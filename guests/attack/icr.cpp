@@ -4,6 +4,7 @@
 
 #include "devices/platform.hpp"
 #include "guests/attack/attack.hpp"
+#include "guests/attack/msr_table.hpp"
 #include "guests/lib/apic.hpp"
 #include "guests/lib/devices.hpp"
 #include "guests/lib/vcpus.hpp"
@@ -119,19 +120,22 @@ void try_self_ipis(Group& group) {
 /// The timer's entry has no delivery mode, but somebody may write one; with the others nothing is connected.
 void try_local_vectors(Group& group) {
     for (u32 entry = x2apic_lvt_timer; entry <= x2apic_lvt_error; ++entry)
-        for (u64 form = 0; form < 256; ++form) {
-            const u64 value = (form & 7) << 8 | (form >> 3 & 0x1f) << 12 | 0x51;
+        for (u64 form = 0; form < 1024; ++form) {
+            const u64 value = (form & 7) << 8 | (form >> 3) << 12 | 0x51;
             group.attempt(
-                ignored | refused,
+                end_of_write(entry, find_msr(entry), value, 0),
                 [=] {
                     wrmsr(entry, value & ~u64{0x700});
                     wrmsr(entry, value);
+                    if ((value & lvt_periodic) != 0) // that would not end
+                        return;
                     wrmsr(x2apic_initial_count, 1); // what the timer has become sends
                     while (rdmsr(x2apic_current_count) != 0)
                         pause();
                 },
                 "LVT ", Hex{entry}, " = ", Hex{value});
-            attempt([=] { wrmsr(entry, lvt_masked); });
+            wrmsr(entry, lvt_masked);
+            wrmsr(x2apic_initial_count, 0); // else a periodic timer would begin with it
         }
 }
 

@@ -22,6 +22,7 @@ enum class Takes : u8 {
     direct,    ///< `bits`; else it is up to the CPU, which the hypervisor does not ask
     address,   ///< direct, one that is canonical
     apic_base,
+    timer, ///< `bits`, and a mode that there is; #GP else
     efer,
     memory_types, ///< one of MTRR_DEF_TYPE, or eight
     icr,
@@ -39,42 +40,42 @@ struct MsrRow {
 inline constexpr u64 delivery_status = 0x1000, remote_irr = 0x4000, lvt_status = delivery_status | remote_irr;
 
 inline constexpr MsrRow msr_rows[] = {
-    {0x0, 0x1, true, Takes::anything},                         // of the Pentium's machine checks
-    {0x10, 0x10, true, Takes::anything},                       // TSC
-    {0x17, 0x17, true, Takes::nothing, 0, Needs::intel},       // PLATFORM_ID
-    {0x1b, 0x1b, true, Takes::apic_base},                      //
-    {0x2a, 0x2a, true, Takes::anything, 0, Needs::intel},      // EBL_CR_POWERON
-    {0x3a, 0x3a, true, Takes::nothing, 0, Needs::intel},       // FEATURE_CONTROL
-    {0x48, 0x48, true, Takes::direct, 0, Needs::spec_ctrl},    //
-    {0x49, 0x49, false, Takes::direct, 0, Needs::pred_cmd},    //
-    {0x79, 0x79, false, Takes::anything, 0, Needs::intel},     // BIOS_UPDT_TRIG
-    {0x8b, 0x8b, true, Takes::anything},                       // BIOS_SIGN_ID
-    {0xce, 0xce, true, Takes::nothing, 0, Needs::intel},       // PLATFORM_INFO
-    {0xfe, 0xfe, true, Takes::nothing},                        // MTRRCAP
+    {0x0, 0x1, true, Takes::anything},                      // of the Pentium's machine checks
+    {0x10, 0x10, true, Takes::anything},                    // TSC
+    {0x17, 0x17, true, Takes::nothing, 0, Needs::intel},    // PLATFORM_ID
+    {0x1b, 0x1b, true, Takes::apic_base},                   //
+    {0x2a, 0x2a, true, Takes::anything, 0, Needs::intel},   // EBL_CR_POWERON
+    {0x3a, 0x3a, true, Takes::nothing, 0, Needs::intel},    // FEATURE_CONTROL
+    {0x48, 0x48, true, Takes::direct, 0, Needs::spec_ctrl}, //
+    {0x49, 0x49, false, Takes::direct, 0, Needs::pred_cmd}, //
+    {0x79, 0x79, false, Takes::anything, 0, Needs::intel},  // BIOS_UPDT_TRIG
+    {0x8b, 0x8b, true, Takes::anything},                    // BIOS_SIGN_ID
+    {0xce, 0xce, true, Takes::nothing, 0, Needs::intel},    // PLATFORM_INFO
+    {0xfe, 0xfe, true, Takes::nothing},                     // MTRRCAP
     {0x10a, 0x10a, true, Takes::nothing, 0, Needs::arch_capabilities},
     {0x10b, 0x10b, false, Takes::direct, 0, Needs::flush_cmd},
-    {0x174, 0x174, true, Takes::direct, 0xffff},               // SYSENTER_CS
-    {0x175, 0x176, true, Takes::address},                      // SYSENTER_ESP, EIP
-    {0x179, 0x17b, true, Takes::anything},                     // MCG_CAP, STATUS, CTL
-    {0x1a0, 0x1a0, true, Takes::anything, 0, Needs::intel},    // MISC_ENABLE
-    {0x1d9, 0x1d9, true, Takes::only_bits, 3},                 // DEBUGCTL
-    {0x1db, 0x1de, true, Takes::nothing},                      // last branch and interrupt
-    {0x250, 0x250, true, Takes::anything},                     // fixed MTRRs
-    {0x258, 0x259, true, Takes::anything},                     //
-    {0x268, 0x26f, true, Takes::anything},                     //
-    {0x277, 0x277, true, Takes::memory_types, ~u64{0}},        // PAT
-    {0x2ff, 0x2ff, true, Takes::memory_types, 0xc00},          // MTRR_DEF_TYPE
+    {0x174, 0x174, true, Takes::direct, 0xffff},            // SYSENTER_CS
+    {0x175, 0x176, true, Takes::address},                   // SYSENTER_ESP, EIP
+    {0x179, 0x17b, true, Takes::anything},                  // MCG_CAP, STATUS, CTL
+    {0x1a0, 0x1a0, true, Takes::anything, 0, Needs::intel}, // MISC_ENABLE
+    {0x1d9, 0x1d9, true, Takes::only_bits, 3},              // DEBUGCTL
+    {0x1db, 0x1de, true, Takes::nothing},                   // last branch and interrupt
+    {0x250, 0x250, true, Takes::anything},                  // fixed MTRRs
+    {0x258, 0x259, true, Takes::anything},                  //
+    {0x268, 0x26f, true, Takes::anything},                  //
+    {0x277, 0x277, true, Takes::memory_types, ~u64{0}},     // PAT
+    {0x2ff, 0x2ff, true, Takes::memory_types, 0xc00},       // MTRR_DEF_TYPE
     {0x6e0, 0x6e0, true, Takes::direct, ~u64{0}, Needs::deadline},
-    {0x802, 0x803, true, Takes::nothing},                      // ID, version
-    {0x808, 0x808, true, Takes::direct, 0xff},                 // TPR
-    {0x80a, 0x80a, true, Takes::nothing},                      // PPR
-    {0x80b, 0x80b, false, Takes::direct},                      // EOI
-    {0x80d, 0x80d, true, Takes::nothing},                      // LDR
-    {0x80f, 0x80f, true, Takes::only_bits, 0x1ff},             // SVR
-    {0x810, 0x827, true, Takes::nothing},                      // ISR, TMR, IRR
-    {0x828, 0x828, true, Takes::only_bits, 0},                 // ESR
-    {0x830, 0x830, true, Takes::icr},                          //
-    {0x832, 0x832, true, Takes::direct, 0x300ff},              // LVT: timer,
+    {0x802, 0x803, true, Takes::nothing},          // ID, version
+    {0x808, 0x808, true, Takes::direct, 0xff},     // TPR
+    {0x80a, 0x80a, true, Takes::nothing},          // PPR
+    {0x80b, 0x80b, false, Takes::direct},          // EOI
+    {0x80d, 0x80d, true, Takes::nothing},          // LDR
+    {0x80f, 0x80f, true, Takes::only_bits, 0x1ff}, // SVR
+    {0x810, 0x827, true, Takes::nothing},          // ISR, TMR, IRR
+    {0x828, 0x828, true, Takes::only_bits, 0},     // ESR
+    {0x830, 0x830, true, Takes::icr},              //
+    {0x832, 0x832, true, Takes::timer, 0x710ff},   // LVT: timer,
     {0x833, 0x834, true, Takes::only_bits, 0x107ff | lvt_status},
     {0x835, 0x836, true, Takes::only_bits, 0x1a7ff | lvt_status},
     {0x837, 0x837, true, Takes::only_bits, 0x100ff | lvt_status},
@@ -142,6 +143,10 @@ inline bool takes_apic_base(u64 value, u64 before) {
     return ((value ^ before) & ~mode) == 0 && to != apic_base_extd && (to == from || to == 0 || from == apic_base_en);
 }
 
+inline bool takes_timer_mode(u64 value) {
+    return (value & lvt_deadline) == 0 || ((value & lvt_periodic) == 0 && has(Needs::deadline));
+}
+
 constexpr bool is_memory_type(u64 type) { return type < 8 && type != 2 && type != 3; }
 
 /// How a write must end; `before` is what was read, if it can be.
@@ -163,6 +168,8 @@ inline Ends end_of_write(u32 number, const MsrRow* row, u64 value, u64 before) {
         return surely_if((value + (u64{1} << 47)) >> 48 == 0);
     case Takes::apic_base:
         return only_if(takes_apic_base(value, before));
+    case Takes::timer:
+        return only_if((value & ~row->bits) == 0 && takes_timer_mode(value));
     case Takes::efer:
         return only_if(takes_efer(value, before));
     case Takes::memory_types: {

@@ -34,6 +34,7 @@ enum X2Apic : u32 {
 inline constexpr u32 msr_apic_base = 0x1b;
 inline constexpr u64 lvt_masked = u64{1} << 16;
 inline constexpr u64 lvt_periodic = u64{1} << 17;
+inline constexpr u64 lvt_deadline = u64{1} << 18;
 
 inline void end_of_interrupt() { wrmsr(x2apic_eoi, 0); }
 

@@ -168,6 +168,10 @@ Boot unfit_cpus() {
     return boot;
 }
 
+std::vector<std::string> damage_two_starting_cpus(const std::filesystem::path& folder) {
+    return damage_starting_cpus(folder, 2);
+}
+
 /// CPUs on which the hypervisor goes astray before they are ready: likewise.
 Boot faults_at_start(const std::string& name, tools::MachineKind machine, const std::string& exception,
                      const std::array<unsigned, 2>& apic_ids) {
@@ -185,7 +189,25 @@ Boot faults_at_start(const std::string& name, tools::MachineKind machine, const 
         boot.options.debugger = breakpoint_at_start();
     boot.looks = {{.name = "damage",
                    .after = bochs ? "stage 12 of 18: end of the firmware" : "stage 6 of 18: placement",
-                   .instead = bochs ? damage_starting_cpus_on_bochs : damage_starting_cpus}};
+                   .instead = bochs ? damage_starting_cpus_on_bochs : damage_two_starting_cpus}};
+    return boot;
+}
+
+/// One such CPU, where a reboot is wanted instead.
+Boot panic_at_start() {
+    Boot boot = boot_of("panic-at-start", {{.name = "hello", .kernel = "hello"}}, {own_guest("hello")});
+    boot.configuration.insert(0, "[hypervisor]\non-panic = \"reboot\"\n\n");
+    boot.options.cpus = 5;
+    boot.options.goes_on_after_reset = true;
+    boot.on = {tools::MachineKind::QemuAmd};
+    boot.looks = {{.name = "damage", .after = "stage 6 of 18: placement", .instead = [](const auto& folder) {
+                       return damage_starting_cpus(folder, 1);
+                   }}};
+    const std::string reboots = "hypervisor: something shared may be damaged; the machine reboots";
+    boot.cases = {{"the machine reboots, has the record, and runs its guest",
+                   {lines_in_order({"^bulkhead: hypervisor: #PF ", "^bulkhead: " + reboots, "^bulkhead: hypervisor \\d",
+                                    "^bulkhead: before the last reset: hypervisor: #PF ",
+                                    "^bulkhead: before the last reset: " + reboots, is_off("hello", "powered off")})}}};
     return boot;
 }
 
@@ -315,6 +337,7 @@ std::vector<Boot> fault_boots() {
             unfit_cpus(),
             faults_at_start("faults-at-start", tools::MachineKind::QemuAmd, "#PF \\(0x1?0\\)", {3, 4}),
             faults_at_start("faults-at-start-in-bochs", tools::MachineKind::BochsIntel, "#GP \\(0x0\\)", {6, 8}),
+            panic_at_start(),
             run_time_faults(),
             refused_entries(),
             two_panics(),

@@ -60,8 +60,8 @@ std::vector<std::string> damage_running_guests(const std::filesystem::path& fold
     return done;
 }
 
-std::vector<std::string> damage_starting_cpus(const std::filesystem::path& folder) {
-    constexpr unsigned first = 3, count = 2;
+std::vector<std::string> damage_starting_cpus(const std::filesystem::path& folder, std::size_t count) {
+    constexpr unsigned first = 3;
     const u64 start = address_in(hypervisor_elf, "_ZN8bulkhead3svm7Backend5startERKNS_12CpuResourcesE");
     std::vector<std::string> done;
     Gdb gdb(folder);

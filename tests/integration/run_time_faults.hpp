@@ -17,10 +17,11 @@ namespace bulkhead::integration {
 /// for another reason.
 [[nodiscard]] std::vector<std::string> damage_running_guests_on_bochs(const std::filesystem::path& folder);
 
-/// Leads CPUs 3 and 4 astray while they start, before they are ready for a guest; QEMU's as soon as its loader runs.
-[[nodiscard]] std::vector<std::string> damage_starting_cpus(const std::filesystem::path& folder);
+/// Leads so many of CPUs 3 and 4 astray while they start, before they are ready for a guest; QEMU's as soon as its
+/// loader runs.
+[[nodiscard]] std::vector<std::string> damage_starting_cpus(const std::filesystem::path& folder, std::size_t count);
 
-/// Likewise where Bochs runs, with breakpoint_at_start() as the first commands of its debugger.
+/// Likewise both where Bochs runs, with breakpoint_at_start() as the first commands of its debugger.
 [[nodiscard]] std::vector<std::string> damage_starting_cpus_on_bochs(const std::filesystem::path& folder);
 [[nodiscard]] std::string breakpoint_at_start();
 

@@ -199,9 +199,24 @@ TEST_CASE("mmio: what stores needs an access that was a store, or pages that can
     m.view.mode = CpuMode::bits32;
     m.view.segments.fill(flat);
     CHECK(m.run({0x31, 0x03}, device).kind == Kind::advance);
-    m.view.segments[static_cast<u8>(SegmentName::DS)].attributes &= static_cast<u16>(~2U); // only for reading
-    CHECK(m.run({0x31, 0x03}, device).fault.kind == GuestFault::Kind::general_protection);
-    CHECK(m.run({0x8b, 0x03}, device).kind == Kind::advance);
+    SegmentState& data = m.view.segments[static_cast<u8>(SegmentName::DS)];
+    constexpr u16 only_for_reading = 0xc91, code = 0xc9b;
+    for (const u64 mode : {cr0::PE | cr0::PG, u64{0}}) { // paging and real mode
+        m.view.paging.cr0 = mode;
+        m.registers.rbx() = mode != 0 ? small_pages : device;
+        for (const u16 attributes : {only_for_reading, code}) {
+            data.attributes = attributes;
+            const bool allowed = mode == 0 && attributes == code;
+            const auto xored = m.run({0x31, 0x03}, device);
+            CHECK(xored.kind == (allowed ? Kind::advance : Kind::fault));
+            CHECK((allowed || xored.fault.kind == GuestFault::Kind::general_protection));
+            CHECK(m.run({0x8b, 0x03}, device).kind == Kind::advance);
+        }
+    }
+    data = {device - 0xf000, 0xffff, 0xc93};
+    m.registers.rbx() = 0x10;
+    m.registers.rax() = u64{0} - 0x100;                                           // 32 bytes before
+    CHECK(m.run({0x67, 0x0f, 0xab, 0x07}, device + 0xff0).kind == Kind::advance); // bts [bx], eax
 }
 
 TEST_CASE("mmio: segment bases count") {
