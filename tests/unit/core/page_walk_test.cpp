@@ -354,6 +354,17 @@ TEST_CASE("fetch: an instruction over a page boundary") {
     }
 }
 
+TEST_CASE("fetch: the short way takes what is on one page for sure") {
+    GuestRam ram;
+    const u64 page = linear & ~u64{0xfff};
+    map_four_level(ram, 0x20'0000);
+    ram.put<u8>(0x20'0fff, 0xa2);
+    const FetchedCode last = fetch_instruction_fast(ram.memory(), four_level.cr3, page + 0xff1);
+    CHECK(last.size == longest_instruction);
+    CHECK(last.bytes[longest_instruction - 1] == 0xa2);
+    CHECK(fetch_instruction_fast(ram.memory(), four_level.cr3, page + 0xff2).size == 0);
+}
+
 TEST_CASE("fetch: real mode adds the segment's base") {
     GuestRam ram;
     ram.put_bytes(0x1'2345, std::array<u8, 3>{0x0f, 0xa2, 0x90});
