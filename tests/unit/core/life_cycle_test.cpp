@@ -156,6 +156,14 @@ TEST_CASE("Life: a watchdog that is not fed") {
         world.pass(100);
         CHECK(world.state(0) == "failed");
     }
+    SECTION("stays off over a pause") {
+        write_watchdog(guest, watchdog_control, 0);
+        REQUIRE(perform(guest, GuestOperation::Pause).empty());
+        REQUIRE(perform(guest, GuestOperation::Resume).empty());
+        CHECK(guest.deadline.load() == 0);
+        world.pass(10'000);
+        CHECK(world.state(0) == "running");
+    }
     SECTION("is fed by a vCPU that has not heard of the pause yet") {
         world.pass(700);
         REQUIRE(perform(guest, GuestOperation::Pause).empty());

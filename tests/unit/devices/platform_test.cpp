@@ -40,6 +40,8 @@ TEST_CASE("Power: soft off and reset are asked for by exactly one value each") {
 TEST_CASE("Power: a sleep state that does not exist wakes at once") {
     PowerControl power;
     CHECK(power.read(platform::sleep_status_port) == 0);
+    CHECK(power.write(platform::sleep_control_port, 3 << 2).request == PowerRequest::None); // without SLP_EN
+    CHECK(power.read(platform::sleep_status_port) == 0);
     CHECK(power.write(platform::sleep_control_port, 0x20 | 3 << 2).request == PowerRequest::None);
     CHECK(power.read(platform::sleep_status_port) == 0x80);
     (void)power.write(platform::sleep_status_port, 0x80);
