@@ -38,7 +38,7 @@ struct Cpu {
     u64 nmis = 0;               ///< that reached the host's handler
     bool in_failure = false;    ///< this CPU is writing its failure record: a second fault only halts
     bool paused = false;        ///< as Guest::paused was when it was looked at
-    u32 refusals = 0;           ///< exits in a row that could not be carried out
+    std::array<u32, 2> refusals{}; ///< exits in a row that could not be carried out: of a kernel, of processes
     VcpuState vcpu;
     GlobalDescriptorTable gdt;
     TaskStateSegment tss;

@@ -10,7 +10,6 @@
 
 #include "core/backend.hpp"
 #include "core/clock.hpp"
-#include "core/console.hpp"
 #include "core/control_access.hpp"
 #include "core/cpu.hpp"
 #include "core/failure.hpp"
@@ -60,7 +59,7 @@ public:
     /// The core's guest, if it has one, runs no more: stopped or failed by whoever called this.
     [[gnu::noinline, clang::minsize]] static void leave() {
         cpu().paused = false;
-        cpu().refusals = 0;
+        cpu().refusals = {};
         if (core().activity.load() == Activity::Off)
             return;
         backend().set_parked(true);
@@ -228,7 +227,7 @@ private:
         const Result<Instruction> instruction = fetch();
         if (!instruction)
             return refuse(exit, instruction.error().what, instruction.error().value);
-        cpu().refusals = 0;
+        cpu().refusals = {};
         if (exit.reason == ExitReason::Needless)
             cpu().registers.set_edx_eax(backend().guest_tsc()); // RDTSC
         backend().advance(backend().rip() + instruction->length);
@@ -445,7 +444,7 @@ private:
 
     [[gnu::noinline, clang::minsize]] static void inject(GuestException exception) {
         ++core().injected;
-        cpu().refusals = 0;
+        cpu().refusals = {};
         if (!backend().inject(exception))
             shut_down();
     }
@@ -471,12 +470,14 @@ private:
     /// #UD.
     [[gnu::noinline, clang::minsize]] static void refuse(const VmExit& exit, std::string_view what, u64 value) {
         constexpr u32 patience = 1000;
+        const bool is_process = backend().paging().cpl == 3; // it must not stop its guest
+        u32& refusals = cpu().refusals[is_process ? 1 : 0];
         // CPUs that work in step, as Bochs' do, meet the same each time but for a wait that follows no rule.
-        for (u32 i = cpu().refusals * 0x9e3779b9 >> 26; i != 0; --i)
+        for (u32 i = refusals * 0x9e3779b9 >> 26; i != 0; --i)
             arch::pause();
-        if (++cpu().refusals < patience)
+        if (++refusals < patience)
             return;
-        if (backend().paging().cpl == 3) // a process must not stop its guest
+        if (is_process)
             return inject(undefined_instruction);
         fail(exit, what, value);
     }

@@ -167,7 +167,7 @@ template <Backend B> void RunLoop<B>::on_control_register(const VmExit& exit) {
         load(core().guest->memory, *operand));
     if (access.kind == ControlAccess::Kind::Other)
         return refuse(exit, "a control register access that is not emulated", static_cast<u64>(instruction->operation));
-    cpu().refusals = 0;
+    cpu().refusals = {};
     if (access.kind == ControlAccess::Kind::Read || access.kind == ControlAccess::Kind::Store) {
         if (access.kind == ControlAccess::Kind::Read)
             registers.gpr[access.reg] = access.value;
@@ -203,7 +203,7 @@ template <Backend B> void RunLoop<B>::on_second_stage_fault(const VmExit& exit) 
     if (const std::string_view violation = violation_by(exit.fault, where); !violation.empty()) [[unlikely]] {
         if (where == GuestAddressClass::Ram && exit.fault.execute && backend().allow_execution(*core().guest, address))
             return;
-        return fail(exit, violation, address);
+        return exit.fault.execute ? refuse(exit, violation, address) : fail(exit, violation, address);
     }
     if (backend().is_delivering()) // which would have no end, and keep our NMIs out
         return fail(exit, "an interrupt or exception delivered by way of a device", address);
@@ -239,10 +239,10 @@ template <Backend B> void RunLoop<B>::on_string_io(const VmExit& exit) {
 template <Backend B> void RunLoop<B>::finish(const EmulationResult& result, const VmExit& exit, unsigned length) {
     switch (result.kind) {
     case EmulationResult::Kind::advance:
-        cpu().refusals = 0;
+        cpu().refusals = {};
         return backend().advance(backend().rip() + length);
     case EmulationResult::Kind::again: // at the same RIP, but an element of it is over, and with it an STI's shadow
-        cpu().refusals = 0;
+        cpu().refusals = {};
         backend().advance(backend().rip());
         return backend().set_rflags(backend().rflags() | rflags::RF); // between elements (SDM 3B 18.3.1.1)
     case EmulationResult::Kind::fault:

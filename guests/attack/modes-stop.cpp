@@ -71,6 +71,8 @@ public:
 
 private:
     void add(Deed deed, LegacyMode mode, u64 address) {
+        if (mode == LegacyMode::virtual8086 && (deed == Deed::execute || deed == Deed::go_on))
+            return; // a process gets #UD: modes.cpp
         if (reaches(mode, address) && (!is_real(mode) || deed != Deed::execute || address < MiB))
             cases_[count_++] = {deed, mode, address};
     }

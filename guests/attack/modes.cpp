@@ -271,6 +271,11 @@ void try_edges(Group& group, LegacyMode mode) {
                          " there, after ", before, ": vector ", end.vector, " CR2 ", Hex{read_cr2()});
         }
     }
+    if (mode == LegacyMode::virtual8086) // a process
+        for (const u64 address : {end_of_ram(), u64{0xfed00000}}) {
+            const LegacyEnd end = run_at(mode, show(mode, address), {});
+            group.expect(end.vector == invalid_opcode, "execution at ", Hex{address}, ": vector ", end.vector);
+        }
     if (!has_small_segments(mode))
         return;
     // The end of RAM is in a segment that begins below it. QEMU's CPU knows no limits.

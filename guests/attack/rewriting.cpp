@@ -65,6 +65,11 @@ constexpr Rewritten refused_always[] = {{.what = "FLD of a device by a process",
                                          .mode = Mode::user64,
                                          .code = {0x48, 0x89, 0xde, 0x6e, 0xff, 0xc9, 0x75, 0xf8}, // MOV RSI, RBX
                                          .ends = undefined,
+                                         .rbx = window},
+                                        {.what = "JMP to a device by a process",
+                                         .mode = Mode::user64,
+                                         .code = {0xff, 0xe3},
+                                         .ends = undefined,
                                          .rbx = window}};
 
 volatile u64 changed, acknowledged; // addresses

@@ -325,7 +325,9 @@ std::vector<Attack> all_attacks() {
          "those of VT-x, AMD-V and SMM, MSRs, hypercalls, each bit of CR0, CR4 and EFER there, also by virtual-8086 "
          "code",
          "#UD, #GP or as from 64-bit code"},
-        {modes, "edges in other modes", "ends of pages and segments, and 1 MiB", "#PF, #GP, else the access"},
+        {modes, "edges in other modes",
+         "ends of pages and segments, and 1 MiB; virtual-8086 code where there is no memory",
+         "#PF, #GP, #UD, else the access"},
         {modes, "other modes that stop",
          "reading, writing and executing what is not the guest's there; page tables, vectors, GDT, task state, stack "
          "and the rest of an instruction there; no vectors",
