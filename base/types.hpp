@@ -2,7 +2,6 @@
 // Copyright the Bulkhead authors
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
 
 namespace bulkhead {

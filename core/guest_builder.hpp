@@ -3,7 +3,6 @@
 #pragma once
 
 #include "base/result.hpp"
-#include "core/backend.hpp"
 #include "core/guest.hpp"
 
 namespace bulkhead {

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <expected>
-#include <optional>
 
 #include "core/guest_fault.hpp"
 #include "core/guest_memory.hpp"

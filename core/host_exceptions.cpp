@@ -11,7 +11,6 @@
 #include "core/clock.hpp"
 #include "core/console.hpp"
 #include "core/cpu.hpp"
-#include "core/life_cycle.hpp"
 #include "core/machine.hpp"
 #include "core/resume.hpp"
 #include "core/run_cpu_steps.hpp"

@@ -7,7 +7,6 @@
 
 #include <string_view>
 
-#include "core/backend.hpp"
 #include "core/guest.hpp"
 
 namespace bulkhead {

@@ -4,8 +4,6 @@
 // The virtual machine control block (APM 2 appendix B). Names are the manual's.
 #pragma once
 
-#include <array>
-
 #include "mm/address.hpp"
 
 namespace bulkhead::svm {

@@ -12,7 +12,7 @@ resident=0
 for folder in base mm arch config devices drivers core svm vmx boot survey guests tools tests; do
     [[ -d $folder ]] || continue
     lines=$(find "$folder" -type f \( -name '*.[chS]' -o -name '*.[ch]pp' \) -exec cat {} + |
-        awk 'NF && $1 !~ /^(\/\/|\/\*|\*)/ { ++n } END { print n + 0 }')
+        awk 'NF && $1 !~ /^\/\// { ++n } END { print n + 0 }')
     printf '%-8s %6d\n' "$folder" "$lines"
     case $folder in base | mm | arch | devices | drivers | core | svm | vmx) resident=$((resident + lines)) ;; esac
 done
