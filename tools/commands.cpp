@@ -26,9 +26,8 @@ int Commands::run() const {
     throw Failure("nothing was asked for", 2);
 }
 
-void add_machine_option(CLI::App* command, std::string& machine) {
-    command->add_option("--machine", machine,
-                        "qemu-amd, bochs-intel, bochs-amd or kvm; default: the best that works here");
+void add_machine_option(CLI::App* command, std::string& machine, const std::string& usual) {
+    command->add_option("--machine", machine, "qemu-amd, bochs-intel, bochs-amd or kvm; default: " + usual);
 }
 
 void add_configuration_argument(CLI::App* command, std::string& configuration) {

@@ -63,8 +63,9 @@ void add_image(Commands& commands);
 // commands_probe.cpp
 void add_probe(Commands& commands);
 
-/// `--machine` of a sub-command; what is chosen is put into `machine`, empty where it was not given.
-void add_machine_option(CLI::App* command, std::string& machine);
+/// `--machine` of a sub-command; what is chosen is put into `machine`, empty where it was not given. `usual`: what is
+/// taken then, for its help.
+void add_machine_option(CLI::App* command, std::string& machine, const std::string& usual = "the best that works here");
 /// A configuration as the sub-command's argument.
 void add_configuration_argument(CLI::App* command, std::string& configuration);
 

@@ -84,7 +84,7 @@ void add_run(Commands& commands) {
 void add_bench(Commands& commands) {
     const auto arguments = std::make_shared<BenchArguments>();
     CLI::App* command = commands.add("bench", "Count the instructions of a boot and of each kind of exit");
-    add_machine_option(command, arguments->machine);
+    add_machine_option(command, arguments->machine, "qemu-amd");
     command->add_flag("--linux", arguments->plan.linux_guest,
                       "a stock Linux, too, bare and as a guest: takes a quarter of an hour");
     command->add_flag("--growth", arguments->plan.growth,

@@ -86,8 +86,10 @@ int run_benchmark(MachineKind machine, const BenchPlan& plan) {
         throw Failure("instructions are counted in emulated machines only: bench does not run on kvm", 2);
     if (machine != MachineKind::QemuAmd && (plan.linux_guest || plan.growth))
         throw Failure("--linux and --growth are measured on qemu-amd only", 2);
-    if (plan.json == standard_output && plan.svg == standard_output)
-        throw Failure("--json and --svg cannot both be the standard output", 2);
+    if (!plan.json.empty() && plan.json == plan.svg)
+        throw Failure("--json and --svg cannot both be " +
+                          (plan.json == standard_output ? "the standard output" : "'" + plan.json + "'"),
+                      2);
     check_writable(plan.json);
     check_writable(plan.svg);
     const Messages messages(plan);

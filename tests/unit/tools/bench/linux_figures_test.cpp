@@ -34,6 +34,7 @@ TEST_CASE("bench: each of Linux' figures is bare's, the guest's, and the differe
     CHECK(in(all, "more-fork").value == 1'001);
     CHECK(in(all, "more-fork").budget == 1'000);
     CHECK(in(all, "more-fork").is_over());
+    CHECK(in(all, "start").budget == 1'280'000'000);
     CHECK(in(all, "more-start").value == -100);
     CHECK_FALSE(in(all, "more-start").is_over());
     CHECK(in(all, "more-first-touch").value == 0);
