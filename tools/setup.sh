@@ -21,12 +21,14 @@ die() {
     exit 1
 }
 
-# Tells what a command that takes its time is doing: the last line of its log, every 10 seconds.
+# Tells what a command that takes its time is doing: the last line of its log, every 10 seconds. Who kills this shell
+# alone leaves it behind for a second, without the lock.
 report() { # LOG TEXT
     local seconds=0
+    [[ -z ${lock-} ]] || exec {lock}>&-
     sleep 0.5
     say "$2 (log: $1)"
-    while sleep 1; do
+    while sleep 1 && kill -0 "$$" 2>/dev/null; do
         if ((++seconds % 10 == 0)); then say "  $seconds s: $(tail -n 1 "$1" | cut -c 1-100)"; fi
     done
 }
