@@ -113,7 +113,7 @@ void feed_uart(Guest& guest) BULKHEAD_REQUIRES(guest.devices_lock) {
 
 /// The first vCPU of a machine goes through the firmware then (SDM 3A 9.4.4.1): that resets this one.
 void send_init(Vcpu& target) {
-    target.requests.fetch_and(~u32{request_start_up | request_nmi}); // an INIT ends what was before it
+    target.requests.fetch_and(~u32{request_start_up}); // an INIT ends what was before it
     if (target.id != 0)
         return kick(target, request_init);
     begin_stop(*target.guest, StopReason::Reset, nullptr);

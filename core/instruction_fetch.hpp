@@ -70,7 +70,7 @@ inline constexpr InterceptedInstruction intercepted_xsetbv{Operation::XSETBV, 3,
 /// The length of an intercepted instruction, in any mode and with any prefixes. 0: the instruction is not there, since
 /// another CPU of the guest has changed the code or its page tables after the exit. The vCPU is then entered again
 /// without advancing: it executes, or faults on, what is there now, also what decode() does not know: one thread of a
-/// process may have rewritten what another executes. An error: code outside of the guest's RAM; stop the guest.
+/// process may have rewritten what another executes. An error: code outside of the guest's RAM; refuse the exit.
 [[nodiscard]] Result<unsigned> instruction_length(const GuestMemory& memory, const PagingState& paging,
                                                   const CodeLocation& code, Operation expected);
 

@@ -339,7 +339,7 @@ private:
         if ((requests & request_input) != 0)
             take_input(*core().guest);
         show_apic_mode();
-        if ((requests & request_nmi) != 0)
+        if ((requests & (request_nmi | request_init)) == request_nmi) // an INIT beside it takes it away
             backend().raise_guest_nmi();
     }
 
@@ -369,6 +369,7 @@ private:
 
     /// Nothing of what the vCPU was is left, if that was in another life; of this one, what an INIT leaves.
     static void renew_vcpu() {
+        cpu().refusals = {};
         backend().hold_interrupts(false);
         discard_interrupts();
         backend().hold_interrupts(true);

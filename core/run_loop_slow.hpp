@@ -203,7 +203,9 @@ template <Backend B> void RunLoop<B>::on_second_stage_fault(const VmExit& exit) 
     if (const std::string_view violation = violation_by(exit.fault, where); !violation.empty()) [[unlikely]] {
         if (where == GuestAddressClass::Ram && exit.fault.execute && backend().allow_execution(*core().guest, address))
             return;
-        return exit.fault.execute ? refuse(exit, violation, address) : fail(exit, violation, address);
+        // Not a kernel's: where its ticks exit there would be no end.
+        const bool of_process = exit.fault.execute && backend().paging().cpl == 3;
+        return of_process ? refuse(exit, violation, address) : fail(exit, violation, address);
     }
     if (backend().is_delivering()) // which would have no end, and keep our NMIs out
         return fail(exit, "an interrupt or exception delivered by way of a device", address);

@@ -130,7 +130,11 @@ constexpr u64 rounds = 2000;
         if (now == 4)
             tables.directory[0] = i % 2 == 0 ? reinterpret_cast<u64>(tables.pages) | rights : 0;
         if (now == 5 || now == 6)
-            tables.pages[0] = i % 4 == 0 ? ram : i % 4 == 1 ? ram + 4096 : i % 4 == 2 ? 0 : device | rights;
+            tables.pages[0] = i % 4 == 0   ? ram
+                              : i % 4 == 1 ? ram + 4096
+                              : i % 4 == 2 ? 0
+                              : now == 5   ? ram
+                                           : device | rights; // a kernel's code there stops its guest
         acknowledged = now;
     }
 }

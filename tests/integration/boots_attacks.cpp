@@ -287,7 +287,7 @@ std::vector<Attack> all_attacks() {
          "guest stopped"},
         {cpu, "interrupts that arrive",
          "each delivery mode, physical and logical, level, trigger and shorthand, to own, others' and no CPUs by "
-         "x2APIC and xAPIC; INIT and start-up by each name of the second vCPU, and of others",
+         "x2APIC and xAPIC; INIT and start-up by each name of the second vCPU, and of others; NMIs beside the INIT",
          "at those of its own vCPUs that are meant, once; #GP for modes that are none"},
         {cpu, "interrupts",
          "ICR in every form to own, others' and no CPUs by x2APIC and xAPIC; self-IPIs of every vector; LVT "
@@ -302,8 +302,9 @@ std::vector<Attack> all_attacks() {
          "#GP from 16 bytes on; #UD by LOCK; #PF; else the access, and all registers as they should be"},
         {rewriting, "rewritten code",
          "string output to the one port that a process has, loads from a device that it can only read, WBINVD, CPUID: "
-         "another vCPU makes of them what is wider, stores, is refused or does nothing, and back, all the time",
-         "what the code that runs may; nothing else is written"},
+         "another vCPU makes of them what is wider, stores, is refused or does nothing, and back, all the time; FLD, "
+         "OUTSB and JMP of a device by a process, which nobody rewrites",
+         "what the code that runs may; nothing else is written; #UD of what nobody rewrites"},
         {emulation, "storms", "NMIs and interrupts without pause; INT n for every n by a process", "the guest's own"},
         {emulation, "machine checks",
          "INT 18 and interrupts with vector 18 in a loop, to both vCPUs; writes to the registers of machine checks and "
