@@ -2,6 +2,9 @@
 // Copyright the Bulkhead authors
 //
 // Any register traffic on the I/O APIC: it never sends what would stop or reset a CPU, and always comes to an end.
+#include <algorithm>
+#include <array>
+
 #include "devices/io_apic.hpp"
 #include "fuzz/fuzz.hpp"
 
@@ -9,6 +12,40 @@ namespace bulkhead {
 namespace {
 
 using fuzz::require;
+
+using Redirections = std::array<u64, IoApic::pins>;
+constexpr u64 mask_bit = 1 << 16, remote_irr = 1 << 14;
+
+/// As a driver reads them; the selected register stays.
+Redirections redirections(IoApic& io_apic) {
+    Redirections all{};
+    const u32 selected = io_apic.read(0);
+    for (u32 i = 0; i < 2 * all.size(); ++i) {
+        io_apic.write(0, 0x10 + i);
+        all[i / 2] |= u64{io_apic.read(0x10)} << (i % 2 * 32);
+    }
+    io_apic.write(0, selected);
+    return all;
+}
+
+/// That some pin is to send this.
+bool is_programmed(IoApic& io_apic, const InterruptMessage& message) {
+    return std::ranges::any_of(redirections(io_apic), [&](u64 entry) {
+        return (entry & mask_bit) == 0 && (entry >> 8 & 7) == static_cast<u64>(message.delivery_mode) &&
+               (message.delivery_mode == DeliveryMode::Nmi || (entry & 0xff) == message.vector);
+    });
+}
+
+/// What waits for the end of this interrupt waits no more, and all else does.
+void end(IoApic& io_apic, u8 vector) {
+    const Redirections before = redirections(io_apic);
+    io_apic.end_of_interrupt(vector);
+    const Redirections after = redirections(io_apic);
+    for (u32 pin = 0; pin < IoApic::pins; ++pin) {
+        const bool waited = (before[pin] & remote_irr) != 0, waits = (after[pin] & remote_irr) != 0;
+        require(waits == (waited && (before[pin] & 0xff) != vector), "another interrupt has ended");
+    }
+}
 
 void drain(IoApic& io_apic) {
     u32 count = 0;
@@ -19,6 +56,7 @@ void drain(IoApic& io_apic) {
                     message->delivery_mode == DeliveryMode::LowestPriority,
                 "an illegal mode");
         require(message->destination <= 0x7fff, "a destination of too many bits");
+        require(is_programmed(io_apic, *message), "what no pin is to send");
         require(!message->level || io_apic.wants_eoi(), "an interrupt of level whose EOI is not wanted");
     }
 }
@@ -43,7 +81,7 @@ void fuzz::try_input(Bytes input) {
             io_apic.signal(what >> 3, (what & 4) != 0 ? LineEvent::Raised : LineEvent::Lowered);
             break;
         default:
-            io_apic.end_of_interrupt(reader.take<u8>());
+            end(io_apic, reader.take<u8>());
         }
         drain(io_apic);
     }
