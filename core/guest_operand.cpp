@@ -41,7 +41,7 @@ u64 linear_address(const GuestView& view, SegmentName segment, u64 offset) {
 
 std::expected<RamOperand, GuestFault> locate_operand(const GuestView& view, SegmentName segment, u64 offset, u8 size,
                                                      Access access) {
-    // Real mode can write to code segments, which is what CS mostly is there.
+    // Real mode can write to code segments, as CS mostly is there; else what was loaded before counts (SDM 3A 9.9.2).
     const bool is_data = (view.segment(segment).attributes & type_code) == 0;
     const bool writes = access.write && (is_data || (view.paging.cr0 & cr0::PE) != 0);
     if (view.mode != CpuMode::bits64 && !segment_allows(view.segment(segment), offset, size, writes))

@@ -43,6 +43,10 @@ private:
     std::streambuf* const output_ = std::cout.rdbuf();
 };
 
+std::filesystem::path full_path(const std::string& file) {
+    return std::filesystem::weakly_canonical(std::filesystem::absolute(file));
+}
+
 /// Before the run, which takes long.
 void check_writable(const std::string& file) {
     if (file.empty() || file == standard_output)
@@ -86,7 +90,7 @@ int run_benchmark(MachineKind machine, const BenchPlan& plan) {
         throw Failure("instructions are counted in emulated machines only: bench does not run on kvm", 2);
     if (machine != MachineKind::QemuAmd && (plan.linux_guest || plan.growth))
         throw Failure("--linux and --growth are measured on qemu-amd only", 2);
-    if (!plan.json.empty() && plan.json == plan.svg)
+    if (!plan.json.empty() && !plan.svg.empty() && full_path(plan.json) == full_path(plan.svg))
         throw Failure("--json and --svg cannot both be " +
                           (plan.json == standard_output ? "the standard output" : "'" + plan.json + "'"),
                       2);
