@@ -129,12 +129,10 @@ constexpr u64 rounds = 2000;
             tables.pages[0] = i % 3 == 0 ? device | rights : i % 3 == 1 ? ram : now == 2 ? 0 : device + 0x1000 + rights;
         if (now == 4)
             tables.directory[0] = i % 2 == 0 ? reinterpret_cast<u64>(tables.pages) | rights : 0;
+        const u64 last = now == 5 ? ram : device | rights; // a kernel's code in a device stops its guest
+        const u64 places[] = {ram, ram + 4096, 0, last};
         if (now == 5 || now == 6)
-            tables.pages[0] = i % 4 == 0   ? ram
-                              : i % 4 == 1 ? ram + 4096
-                              : i % 4 == 2 ? 0
-                              : now == 5   ? ram
-                                           : device | rights; // a kernel's code there stops its guest
+            tables.pages[0] = places[i % std::size(places)];
         acknowledged = now;
     }
 }
