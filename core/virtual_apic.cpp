@@ -25,6 +25,9 @@ enum Register : u32 {
     icr_high = 0x831,
     lvt_timer = 0x832,
     lvt_thermal = 0x833,
+    lvt_performance = 0x834,
+    lvt_lint0 = 0x835,
+    lvt_lint1 = 0x836,
     lvt_error = 0x837,
     initial_count = 0x838,
     current_count = 0x839,
@@ -33,54 +36,42 @@ enum Register : u32 {
 };
 
 constexpr u32 integrated_apic_six_lvts = 0x50014;
-constexpr u64 svr_valid = 0x1ff;
-constexpr u64 lvt_lint_valid = 0x1a7ff; // SDM 3A figure 11-8: vector, mode, polarity, trigger, mask; status ignored
-constexpr u64 lvt_error_valid = 0x100ff;
-constexpr u64 lvt_other_valid = 0x107ff;
-constexpr u64 lvt_timer_valid = 0x710ff;
 constexpr u64 lvt_timer_deadline = 0x40000; // bits 18:17 are the mode; both set is reserved
 constexpr u64 lvt_timer_periodic = 0x20000;
 constexpr u64 status_bits = 0x5000; // delivery status and remote IRR: read-only
 
-constexpr bool is_lvt(u32 number) { return number >= lvt_thermal && number <= lvt_error; }
+struct Row {
+    u32 first, last;
+    Kind read = Kind::Fault, write = Kind::Fault;
+    u64 valid = 0; ///< bits that may be set, as an x2APIC checks them (SDM 3A 11.12.1.3)
+};
 
-constexpr u64 lvt_valid(u32 number) {
-    if (number == lvt_error)
-        return lvt_error_valid;
-    return number >= 0x835 ? lvt_lint_valid : lvt_other_valid;
-}
+/// Of the local vectors only the timer's and errors are the guest's: LINT pins, PMU and thermal sensor are not.
+constexpr auto rows = std::to_array<Row>({
+    {apic_id, version, Kind::Done},
+    {tpr, tpr, Kind::Hardware, Kind::Hardware, 0xff},
+    {ppr, ppr, Kind::Hardware},
+    {eoi, eoi, Kind::Fault, Kind::Hardware},
+    {ldr, ldr, Kind::Done},
+    {svr, svr, Kind::Done, Kind::Hardware, 0x1ff},
+    {isr_first, irr_last, Kind::Hardware},
+    {esr, esr, Kind::Hardware, Kind::Hardware},
+    {icr, icr, Kind::Done, Kind::Interrupt, ~u64{InterruptCommand::reserved}},
+    {lvt_timer, lvt_timer, Kind::Hardware, Kind::Hardware, 0x710ff},
+    {lvt_thermal, lvt_performance, Kind::Done, Kind::Done, 0x107ff | status_bits},
+    {lvt_lint0, lvt_lint1, Kind::Done, Kind::Done, 0x1a7ff | status_bits}, // SDM 3A figure 11-8: also polarity, trigger
+    {lvt_error, lvt_error, Kind::Done, Kind::Hardware, 0x100ff | status_bits},
+    {initial_count, initial_count, Kind::Hardware, Kind::Hardware, 0xffff'ffff},
+    {current_count, current_count, Kind::Hardware},
+    {divide, divide, Kind::Hardware, Kind::Hardware, 0xb},
+    {self_ipi, self_ipi, Kind::Fault, Kind::Interrupt, 0xff},
+});
 
-/// Registers that msr_policy makes direct where the CPU has an x2APIC.
-constexpr bool is_direct(u32 number) {
-    return number == tpr || number == ppr || (number >= isr_first && number <= irr_last) || number == lvt_timer ||
-           number == initial_count || number == current_count || number == divide;
-}
-
-/// Bits that may be set in a register, as an x2APIC checks them (SDM 3A 11.12.1.3).
-constexpr u64 valid_bits(u32 number) {
-    if (is_lvt(number))
-        return lvt_valid(number) | status_bits;
-    switch (number) {
-    case tpr:
-    case self_ipi:
-        return 0xff;
-    case svr:
-        return svr_valid;
-    case icr:
-        return ~u64{InterruptCommand::reserved};
-    case lvt_timer:
-        return lvt_timer_valid;
-    case initial_count:
-        return 0xffff'ffff;
-    case divide:
-        return 0xb;
-    default: // EOI and ESR take 0 only, others nothing
-        return 0;
-    }
-}
-
-constexpr bool is_read_only(u32 number) {
-    return number == ppr || (number >= isr_first && number <= irr_last) || number == current_count;
+constexpr Row row_of(u32 number) {
+    for (const Row& row : rows)
+        if (number >= row.first && number <= row.last)
+            return row;
+    return {};
 }
 
 } // namespace
@@ -162,62 +153,51 @@ ApicAccess VirtualApic::write_base(u64 value) {
     return {Kind::Mode, (from ^ to) & EN, {}};
 }
 
-ApicAccess VirtualApic::read_register(u32 number) const {
+u64 VirtualApic::kept(u32 number) const {
     switch (number) {
     case apic_id:
-        return {Kind::Done, apic_id_, {}};
+        return apic_id_;
     case version:
-        return {Kind::Done, integrated_apic_six_lvts, {}};
+        return integrated_apic_six_lvts;
     case ldr:
-        return {Kind::Done, logical_x2apic_id(apic_id_), {}};
+        return logical_x2apic_id(apic_id_);
     case svr:
-        return {Kind::Done, svr_, {}};
+        return svr_;
     case icr:
-        return {Kind::Done, icr_, {}};
-    case esr:
-        return {Kind::Hardware, 0, {}};
+        return icr_;
     default:
-        break;
+        return lvt_[number - lvt_timer];
     }
-    if (is_lvt(number))
-        return {Kind::Done, lvt_[number - lvt_timer], {}};
-    return {is_direct(number) ? Kind::Hardware : Kind::Fault, 0, {}};
+}
+
+ApicAccess VirtualApic::read_register(u32 number) const {
+    const Kind kind = row_of(number).read;
+    return {kind, kind == Kind::Done ? kept(number) : 0, {}};
 }
 
 ApicAccess VirtualApic::write_register(u32 number, u64 value) {
-    if ((value & ~valid_bits(number)) != 0)
+    const Row row = row_of(number);
+    if (row.write == Kind::Fault || (value & ~row.valid) != 0)
         return {};
-    if (is_lvt(number)) {
-        lvt_[number - lvt_timer] = static_cast<u32>(value & ~status_bits);
-        // Only errors of this APIC are the guest's to hear of; LINT pins, PMU and thermal sensor are not.
-        return {number == lvt_error ? Kind::Hardware : Kind::Done, value & lvt_error_valid, {}};
-    }
-    switch (number) {
-    case icr: {
+    if (number == icr) {
         const std::optional<InterruptCommand> command = InterruptCommand::decode(value);
         if (!command)
             return {};
         set_icr(value);
         return {Kind::Interrupt, 0, *command};
     }
-    case self_ipi:
+    if (number == self_ipi)
         return {Kind::Interrupt, 0, {.vector = static_cast<u8>(value), .shorthand = InterruptCommand::Shorthand::Self}};
-    case svr:
+    if (number == lvt_timer && (value & lvt_timer_deadline) != 0 &&
+        (!has_tsc_deadline_ || (value & lvt_timer_periodic) != 0)) // the CPU would fault on a mode that it has not
+        return {};
+    if (number == svr)
         svr_ = value;
-        break;
-    case esr:
-    case eoi:
-        break;
-    case lvt_timer: // the CPU would fault on a mode that it has not
-        if ((value & lvt_timer_deadline) != 0 && (!has_tsc_deadline_ || (value & lvt_timer_periodic) != 0))
-            return {};
+    if (number >= lvt_timer && number <= lvt_error) {
         value &= ~status_bits;
-        break;
-    default:
-        if (!is_direct(number) || is_read_only(number))
-            return {};
+        lvt_[number - lvt_timer] = static_cast<u32>(value);
     }
-    return {Kind::Hardware, value, {}};
+    return {row.write, value, {}};
 }
 
 ApicAccess VirtualApic::read_page(u32 number) const {
@@ -245,7 +225,7 @@ ApicAccess VirtualApic::write_page(u32 number, u32 value) {
     constexpr ApicAccess done{Kind::Done, 0, {}};
     if (mode() != ApicMode::XApic || number == self_ipi)
         return done;
-    u64 written = value & valid_bits(number);
+    u64 written = value & row_of(number).valid;
     switch (number) {
     case ldr:
         address_ = static_cast<u16>((address_ & xapic_address::cluster_model) | value >> 24);

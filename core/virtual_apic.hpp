@@ -114,6 +114,7 @@ public:
     [[nodiscard]] ApicAccess write_page(u32 number, u32 value);
 
 private:
+    [[nodiscard]] u64 kept(u32 number) const;
     [[nodiscard]] ApicAccess read_register(u32 number) const;
     [[nodiscard]] ApicAccess write_register(u32 number, u64 value);
     [[nodiscard]] ApicAccess write_base(u64 value);
@@ -124,7 +125,7 @@ private:
     u64 base_;
     u64 icr_ = 0; ///< in the form of the x2APIC, with a destination as the mode has it
     u64 svr_ = 0xff;
-    std::array<u32, 6> lvt_{0, 0x10000, 0x10000, 0x10000, 0x10000, 0x10000}; ///< 0x832 to 0x837; the timer's unused
+    std::array<u32, 6> lvt_{0x10000, 0x10000, 0x10000, 0x10000, 0x10000, 0x10000}; ///< 0x832 to 0x837
 };
 
 } // namespace bulkhead
