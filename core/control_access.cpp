@@ -2,6 +2,8 @@
 // Copyright the Bulkhead authors
 #include "core/control_access.hpp"
 
+#include <array>
+
 namespace bulkhead {
 
 namespace {
@@ -12,20 +14,11 @@ constexpr u64 machine_status_word = 0xf; // PE, MP, EM, TS: what LMSW loads
 u64 truncate(u64 value, u8 bytes) { return bytes == 8 ? value : value & 0xffff'ffff; }
 
 std::optional<u64> read_control(u8 number, const GuestControls& now, const OtherControls& other) {
-    switch (number) {
-    case 0:
-        return now.cr0;
-    case 2:
-        return other.cr2;
-    case 3:
-        return now.cr3;
-    case 4:
-        return now.cr4;
-    case 8:
-        return other.cr8;
-    default:
+    constexpr u32 present = 1u << 0 | 1u << 2 | 1u << 3 | 1u << 4 | 1u << 8;
+    const std::array<u64, 9> values{now.cr0, 0, other.cr2, now.cr3, now.cr4, 0, 0, 0, other.cr8};
+    if (number >= values.size() || (present >> number & 1) == 0)
         return std::nullopt;
-    }
+    return values[number];
 }
 
 } // namespace

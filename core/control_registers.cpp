@@ -65,7 +65,6 @@ std::optional<ControlUpdate> write_cr0(const GuestControls& now, u64 value, bool
     update.controls.cr0 = value;
     if (((value ^ now.cr0) & cr0::PG) == 0)
         return update;
-    update.flush = true;
     if (!paging) {
         if (code_is_64_bit || (now.cr4 & cr4::PCIDE) != 0)
             return std::nullopt;
@@ -91,7 +90,6 @@ std::optional<ControlUpdate> write_cr4(const GuestControls& now, u64 value, cons
         return std::nullopt;
     ControlUpdate update{.controls = now};
     update.controls.cr4 = value;
-    update.flush = (changed & (cr4::PSE | cr4::PAE | cr4::PGE | cr4::PCIDE | cr4::SMEP)) != 0;
     update.cpuid_changes = (changed & (cr4::OSXSAVE | cr4::PKE)) != 0;
     return update;
 }
@@ -100,12 +98,10 @@ std::optional<ControlUpdate> write_efer(const GuestControls& now, u64 value, con
     if ((value & ~allowed(efer_bits, cpuid)) != 0)
         return std::nullopt;
     value = (value & ~efer::LMA) | (now.efer & efer::LMA);
-    const u64 changed = value ^ now.efer;
-    if ((changed & efer::LME) != 0 && (now.cr0 & cr0::PG) != 0)
+    if (((value ^ now.efer) & efer::LME) != 0 && (now.cr0 & cr0::PG) != 0)
         return std::nullopt;
     ControlUpdate update{.controls = now};
     update.controls.efer = value;
-    update.flush = (changed & (efer::NXE | efer::TCE)) != 0;
     return update;
 }
 

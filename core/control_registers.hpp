@@ -22,7 +22,6 @@ struct GuestControls {
 
 struct ControlUpdate {
     GuestControls controls;     ///< after the write, EFER.LMA included
-    bool flush = false;         ///< the guest's translations, global ones too, must go
     bool cpuid_changes = false; ///< OSXSAVE or OSPKE follow: GuestCpuid::update
 };
 

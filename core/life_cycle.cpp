@@ -20,29 +20,20 @@ struct End {
     bool restarts_as_it_is_set; ///< by on-crash where it failed, else by on-reboot
 };
 
-End end_of(StopReason reason) {
-    switch (reason) {
-    case StopReason::None:
-        return {"still running", GuestState::Running, false};
-    case StopReason::PowerOff:
-        return {"powered off", GuestState::Stopped, false};
-    case StopReason::Reset:
-        return {"reset", GuestState::Stopped, true};
-    case StopReason::Failed:
-        return {"failed", GuestState::Failed, true};
-    case StopReason::Unstartable: // the next time would be no better
-        return {"failed", GuestState::Failed, false};
-    case StopReason::Watchdog:
-        return {"failed: its watchdog was not fed", GuestState::Failed, true};
-    case StopReason::Stopped:
-        return {"stopped", GuestState::Stopped, false};
-    case StopReason::Restarted:
-        return {"stopped, to be restarted", GuestState::Stopped, false};
-    case StopReason::Destroyed:
-        return {"destroyed", GuestState::Stopped, false}; // and Loaded when its memory is cleared
-    }
-    __builtin_unreachable();
-}
+/// By StopReason.
+constexpr auto ends = std::to_array<End>({
+    {"still running", GuestState::Running, false},
+    {"powered off", GuestState::Stopped, false},
+    {"reset", GuestState::Stopped, true},
+    {"failed", GuestState::Failed, true},
+    {"failed", GuestState::Failed, false}, // it cannot be started: the next time would be no better
+    {"failed: its watchdog was not fed", GuestState::Failed, true},
+    {"stopped", GuestState::Stopped, false},
+    {"stopped, to be restarted", GuestState::Stopped, false},
+    {"destroyed", GuestState::Stopped, false}, // and Loaded when its memory is cleared
+});
+static_assert(ends.size() == static_cast<u32>(StopReason::Destroyed) + 1);
+End end_of(StopReason reason) { return ends[static_cast<u32>(reason)]; }
 
 /// What it was is not cleared from its memory yet.
 bool is_destroyed(const Guest& guest) BULKHEAD_REQUIRES(guest.life_lock) {
