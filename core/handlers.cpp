@@ -131,12 +131,29 @@ u32 register_number(GuestPhysical address) { return 0x800 + static_cast<u32>(add
     return access.kind == ApicAccess::Kind::Hardware ? local_apic().read(number) : access.value;
 }
 
+/// Each interrupt of a timer that is software, as QEMU's, costs all CPUs' time, even where nobody takes it: a period of
+/// a few counts, if only for a moment, is for good.
+[[gnu::noinline]] void write_timer(VirtualApic& apic, u32 number, u64 value) {
+    using namespace drivers::apic;
+    constexpr u64 most_hz = 10'000;
+    const auto then = [=](u32 other) { return static_cast<u32>(other == number ? value : local_apic().read(other)); };
+    const u64 least = machine.boot.clocks.apic_timer_hz / most_hz / divider(then(DIVIDE_CONFIGURATION));
+    const u32 count = then(INITIAL_COUNT);
+    const u32 limited = apic.limited_count(number, count, static_cast<u32>(least));
+    if (limited != count)
+        local_apic().write(INITIAL_COUNT, 0); // it stands still
+    if (number != INITIAL_COUNT)
+        local_apic().write(number, value);
+    if (number == INITIAL_COUNT || limited != count)
+        local_apic().write(INITIAL_COUNT, limited);
+}
+
 /// True if the vCPU is to get an NMI.
 [[gnu::noinline]] bool write_apic_page(Vcpu& vcpu, VirtualApic& apic, GuestPhysical address, unsigned size, u64 value) {
     if (!is_register(address, size))
         return false;
     const u32 number = register_number(address);
-    const bool nmi = carry_out(vcpu, number, apic.write_page(number, static_cast<u32>(value)));
+    const bool nmi = carry_out(vcpu, apic, number, apic.write_page(number, static_cast<u32>(value)));
     vcpu.xapic_address.store(apic.address());
     return nmi;
 }
@@ -268,13 +285,16 @@ bool send_command(Vcpu& sender, const InterruptCommand& command) {
     return nmi_to_sender;
 }
 
-bool carry_out(Vcpu& vcpu, u32 number, const ApicAccess& access) {
+bool carry_out(Vcpu& vcpu, VirtualApic& apic, u32 number, const ApicAccess& access) {
     if (access.kind == ApicAccess::Kind::Interrupt)
         return send_command(vcpu, access.command);
     if (access.kind != ApicAccess::Kind::Hardware)
         return false;
     if (number == drivers::apic::EOI && vcpu.guest->eoi_exits.load())
         end_interrupt(*vcpu.guest);
+    else if (number == drivers::apic::LVT_TIMER || number == drivers::apic::INITIAL_COUNT ||
+             number == drivers::apic::DIVIDE_CONFIGURATION)
+        write_timer(apic, number, access.value);
     else
         local_apic().write(number, access.value);
     return false;

@@ -73,7 +73,7 @@ void take_input(Guest& guest);
 bool send_command(Vcpu& sender, const InterruptCommand& command);
 
 /// Carries out what the running vCPU wrote to the register `number` of its APIC. True if it is to get an NMI itself.
-bool carry_out(Vcpu& vcpu, u32 number, const ApicAccess& access);
+bool carry_out(Vcpu& vcpu, VirtualApic& apic, u32 number, const ApicAccess& access);
 
 /// Hypercalls (docs/guests.md). The result for RAX.
 u64 hypercall(const Vcpu& vcpu, const Registers& registers);

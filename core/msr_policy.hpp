@@ -32,8 +32,9 @@ enum class MsrNeeds : u8 {
     Nothing,
     IntelCpu,
     AmdCpu,
-    X2apic,    ///< the host's APIC is an x2APIC; if not, the row exits
-    DirectEoi, ///< likewise, and no level-triggered interrupt of the guest's awaits its EOI
+    X2apic,       ///< the host's APIC is an x2APIC; if not, the row exits
+    DirectCounts, ///< likewise, and the timer is not periodic
+    DirectEoi,    ///< likewise, and no level-triggered interrupt of the guest's awaits its EOI
     TscDeadline,
     Rdtscp,
     SpecCtrl,
@@ -147,9 +148,9 @@ inline constexpr auto msr_policy = [] {
         {msr::IA32_X2APIC_ISR0, msr::IA32_X2APIC_IRR7, MsrRead::Direct, MsrWrite::Emulate, X2apic},
         // QEMU's takes any delivery mode, and an SMI in the guest would keep our NMIs out for good.
         {msr::IA32_X2APIC_LVT_TIMER, msr::IA32_X2APIC_LVT_TIMER, MsrRead::Direct, MsrWrite::Emulate, X2apic},
-        direct(msr::IA32_X2APIC_INIT_COUNT, X2apic),
+        direct(msr::IA32_X2APIC_INIT_COUNT, DirectCounts),              // a short period is made longer
         {msr::IA32_X2APIC_CUR_COUNT, msr::IA32_X2APIC_CUR_COUNT, MsrRead::Direct, MsrWrite::Emulate, X2apic},
-        direct(msr::IA32_X2APIC_DIV_CONF, X2apic),
+        direct(msr::IA32_X2APIC_DIV_CONF, DirectCounts),
         {msr::IA32_X2APIC_SELF_IPI, msr::IA32_X2APIC_SELF_IPI, MsrRead::Emulate, MsrWrite::Direct, X2apic},
         refused(msr::IA32_L3_QOS_CFG),
         refused(msr::IA32_L3_MASK_0),                                   // Linux: resctrl probes it on Haswell
@@ -216,12 +217,13 @@ static_assert(is_sorted_msr_policy(), "MSR policy: rows must ascend and not over
     return low < msr_policy.size() && msr_policy[low].first <= number ? &msr_policy[low] : nullptr;
 }
 
-/// What of a vCPU's x2APIC exits, where the host has one: what must; EOI besides; everything, as there is none.
-enum class ApicExits : u8 { Least, Eoi, All };
+/// What of a vCPU's x2APIC exits, where the host has one: what must; the timer's initial count and divider besides; EOI
+/// besides; everything, as there is none.
+enum class ApicExits : u8 { Least, Counts, Eoi, All };
 
 /// A vCPU has one of these maps. In every other one IA32_TSC_DEADLINE exits: of a TSC with an offset, as the APIC
 /// compares it with the real TSC.
-inline constexpr u32 msr_maps = 6;
+inline constexpr u32 msr_maps = 8;
 constexpr u32 msr_map_of(ApicExits apic_exits, bool has_tsc_offset) {
     return 2 * static_cast<u32>(apic_exits) + (has_tsc_offset ? 1 : 0);
 }

@@ -289,10 +289,10 @@ private:
         const bool is_x2apic = apic.mode() == ApicMode::X2Apic;
         cpu().vcpu.receivers = is_x2apic ? core().guest->vcpus : std::span<Vcpu* const>();
         core().xapic_address.store(apic.address());
-        if (!is_x2apic)
-            backend().set_apic_exits(ApicExits::All);
-        else
-            backend().set_apic_exits(core().guest->eoi_exits.load() ? ApicExits::Eoi : ApicExits::Least);
+        ApicExits exits = apic.is_periodic() ? ApicExits::Counts : ApicExits::Least;
+        if (core().guest->eoi_exits.load())
+            exits = ApicExits::Eoi;
+        backend().set_apic_exits(is_x2apic ? exits : ApicExits::All);
         if (apic.mode() == ApicMode::Disabled) // it takes no interrupts, but our NMIs (SDM 3A 11.4.7.2)
             local_apic().write(drivers::apic::SVR, drivers::apic::SpuriousInterruptVector::Vector::mask);
     }

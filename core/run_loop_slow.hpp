@@ -105,8 +105,10 @@ template <Backend B> void RunLoop<B>::write_apic(const VmExit& exit, u32 number,
         return;
     if (access.kind == ApicAccess::Kind::Mode)
         change_apic_mode(access.value != 0);
-    else if (carry_out(core(), number, access))
+    else if (carry_out(core(), cpu().vcpu.apic, number, access))
         backend().raise_guest_nmi();
+    if (number == drivers::apic::LVT_TIMER)
+        show_apic_mode(); // a periodic timer's counts exit
 }
 
 template <Backend B> void RunLoop<B>::change_apic_mode(bool reset) {

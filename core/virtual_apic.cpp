@@ -2,6 +2,8 @@
 // Copyright the Bulkhead authors
 #include "core/virtual_apic.hpp"
 
+#include <algorithm>
+
 namespace bulkhead {
 
 namespace {
@@ -198,6 +200,16 @@ ApicAccess VirtualApic::write_register(u32 number, u64 value) {
         lvt_[number - lvt_timer] = static_cast<u32>(value);
     }
     return {row.write, value, {}};
+}
+
+bool VirtualApic::is_periodic() const { return (lvt_[0] & lvt_timer_periodic) != 0; }
+
+u32 VirtualApic::limited_count(u32 number, u32 count, u32 least) {
+    if (number == initial_count || initial_count_ == 0) // not what it was made: another divider makes it long enough
+        initial_count_ = count;
+    if (!is_periodic())
+        initial_count_ = 0;
+    return initial_count_ == 0 ? count : std::max(initial_count_, least);
 }
 
 ApicAccess VirtualApic::read_page(u32 number) const {

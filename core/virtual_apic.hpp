@@ -113,6 +113,11 @@ public:
     [[nodiscard]] ApicAccess read_page(u32 number) const;
     [[nodiscard]] ApicAccess write_page(u32 number, u32 value);
 
+    [[nodiscard]] bool is_periodic() const;
+    /// What the hardware's initial count, which would be `count`, is to be behind a write of register `number` of the
+    /// timer: of a periodic one at least `least`, if it runs.
+    [[nodiscard]] u32 limited_count(u32 number, u32 count, u32 least);
+
 private:
     [[nodiscard]] u64 kept(u32 number) const;
     [[nodiscard]] ApicAccess read_register(u32 number) const;
@@ -125,6 +130,7 @@ private:
     u64 base_;
     u64 icr_ = 0; ///< in the form of the x2APIC, with a destination as the mode has it
     u64 svr_ = 0xff;
+    u32 initial_count_ = 0; ///< of a periodic timer the guest's own, if it has set one
     std::array<u32, 6> lvt_{0x10000, 0x10000, 0x10000, 0x10000, 0x10000, 0x10000}; ///< 0x832 to 0x837
 };
 

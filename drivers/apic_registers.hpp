@@ -51,6 +51,9 @@ struct SpuriousInterruptVector {
     using Enable = BitField<8>;
 };
 
+/// By what the timer's divide configuration register has its clock divided: 1 to 128. SDM 3A figure 11-10
+constexpr u32 divider(u64 configuration) { return 1u << (((configuration & 3) + (configuration >> 1 & 4) + 1) & 7); }
+
 struct LvtEntry {
     using Mask = BitField<16>;
 };

@@ -14,6 +14,8 @@ namespace bulkhead {
 constexpr MsrConditions conditions_of_map(u32 map, MsrConditions conditions) {
     if (map % 2 != 0)
         conditions = conditions.without(MsrNeeds::TscDeadline);
+    if (map >= msr_map_of(ApicExits::Counts, false))
+        conditions = conditions.without(MsrNeeds::DirectCounts);
     if (map >= msr_map_of(ApicExits::Eoi, false))
         conditions = conditions.without(MsrNeeds::DirectEoi);
     return map >= msr_map_of(ApicExits::All, false) ? conditions.without(MsrNeeds::X2apic) : conditions;

@@ -14,6 +14,7 @@ MsrConditions msr_conditions(const GuestCpuid& cpuid, bool host_has_x2apic) {
     set_if(cpuid.vendor == CpuVendor::Intel, MsrNeeds::IntelCpu);
     set_if(cpuid.vendor == CpuVendor::Amd, MsrNeeds::AmdCpu);
     set_if(host_has_x2apic, MsrNeeds::X2apic);
+    set_if(host_has_x2apic, MsrNeeds::DirectCounts);
     set_if(host_has_x2apic, MsrNeeds::DirectEoi);
     set_if(cpuid.has(TSC_DEADLINE), MsrNeeds::TscDeadline);
     set_if(cpuid.has(RDTSCP) || cpuid.has(RDPID), MsrNeeds::Rdtscp);

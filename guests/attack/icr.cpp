@@ -114,7 +114,8 @@ void take_all() {
 
 void try_self_ipis(Group& group) {
     for (u64 value = 0; value < 0x200; ++value)
-        group.attempt(ignored | refused, [=] { wrmsr(x2apic_self_ipi, value); }, "self-IPI ", Hex{value});
+        group.attempt(
+            ignored | refused, [=] { wrmsr(x2apic_self_ipi, value); }, "self-IPI ", Hex{value});
 }
 
 /// The timer's entry has no delivery mode, but somebody may write one; with the others nothing is connected.
@@ -127,9 +128,9 @@ void try_local_vectors(Group& group) {
                 [=] {
                     wrmsr(entry, value & ~u64{0x700});
                     wrmsr(entry, value);
-                    const bool periodic = (value & lvt_periodic) != 0;   // with shorter ones QEMU does nothing else
-                    wrmsr(x2apic_initial_count, periodic ? 100'000 : 1); // what the timer has become sends
-                    u64 left = ~u64{0};                                  // of a period; a new one has more
+                    const bool periodic = (value & lvt_periodic) != 0;
+                    wrmsr(x2apic_initial_count, 1); // what the timer has become sends
+                    u64 left = ~u64{0};             // of a period; a new one has more
                     for (u64 now; (now = rdmsr(x2apic_current_count)) != 0 && (!periodic || now <= left); left = now)
                         pause();
                 },
@@ -145,7 +146,8 @@ void try_io_apic(Group& group) {
         for (const u32 value : {0u, ~0u, 0x5a5a5a5au, 0x00010000u}) {
             if (index % 2 == 0 && (value & 0x700) == 0x500)
                 continue;
-            group.attempt(ignored, [=] { io_apic_write(index, value); }, "I/O APIC ", Hex{index}, " = ", Hex{value});
+            group.attempt(
+                ignored, [=] { io_apic_write(index, value); }, "I/O APIC ", Hex{index}, " = ", Hex{value});
         }
     for (u32 pin = 0; pin < 24; ++pin)
         mask_pin(pin);
@@ -231,8 +233,8 @@ template <typename Send> void try_results(Group& group, std::string_view what, b
                         const u64 is_meant = meant >> id & 1;
                         const bool is_known = is_right && mode != lowest_mode;
                         before[id] = is_known ? before[id] + (is_sent ? is_meant : 0) : heard[id].interrupts;
-                        nmis_before[id] = !is_right ? heard[id].nmis
-                                                    : nmis_before[id] + (mode == nmi_mode ? is_meant : 0);
+                        nmis_before[id] =
+                            !is_right ? heard[id].nmis : nmis_before[id] + (mode == nmi_mode ? is_meant : 0);
                     }
                 }
             }

@@ -27,6 +27,8 @@ struct World {
     Guest guest;
     VcpuState state;
     bool stopped = false;
+    /// The hardware's.
+    u64 lvt_timer = 0, initial_count = 0, divide = 0;
 
     explicit World(test::GuestRam& ram) {
         for (u32 i = 0; i < cores.size(); ++i) {
@@ -54,13 +56,32 @@ void kick(Vcpu& core, VcpuRequest request) {
     require(world->owns(core), "another guest's core is asked for something");
     core.requests.fetch_or(request);
 }
+u64* timer_register(u32 number) {
+    switch (number) {
+    case drivers::apic::LVT_TIMER:
+        return &world->lvt_timer;
+    case drivers::apic::INITIAL_COUNT:
+        return &world->initial_count;
+    case drivers::apic::DIVIDE_CONFIGURATION:
+        return &world->divide;
+    default:
+        return nullptr;
+    }
+}
 u64 ObservedApic::read(u32 number) {
     require(number >= 0x800 && number <= 0x83f, "no register of the APIC");
+    if (const u64* const timer = timer_register(number))
+        return *timer;
     return number == 0x811 ? 0x8000'0000 : 0;
 }
 void ObservedApic::write(u32 number, u64 value) {
     require(number >= 0x800 && number <= 0x83f && number != drivers::apic::ICR, "no register for a guest");
     require(value <= 0xffff'ffff, "bits that no register has");
+    if (u64* const timer = timer_register(number))
+        *timer = value;
+    // A periodic timer has 100 us, or stands still, behind each write.
+    const u64 counts = world->initial_count * drivers::apic::divider(world->divide);
+    require((world->lvt_timer & 0x20000) == 0 || counts == 0 || counts >= 1'000'000'000 / 10'000, "a short period");
 }
 Result<void> ObservedApic::send_ipi(u32 destination, drivers::IpiMode mode, u8 vector) {
     require(world->has_apic(destination), "an IPI to another guest");
@@ -113,9 +134,10 @@ void access_apic(fuzz::Reader& reader, u8 what) {
     VirtualApic& apic = world->state.apic;
     const u32 number = (what & 0x80) != 0 ? msr::IA32_APIC_BASE : 0x800 + reader.take<u8>() % 0x40;
     const u64 value = number == msr::IA32_APIC_BASE ? 0xfee0'0100 | (reader.take<u16>() & 0xc00) : reader.take<u64>();
-    const bool hidden = number == drivers::apic::LVT_TIMER && (value & 0x60000) == 0x60000;
-    if (const ApicAccess access = apic.write(number, value); !hidden)
-        static_cast<void>(carry_out(world->cores[0], number, access));
+    const ApicAccess access = apic.write(number, value);
+    if (access.kind == ApicAccess::Kind::Mode && access.value != 0) // RunLoop resets the hardware, too
+        world->lvt_timer = world->initial_count = world->divide = 0;
+    static_cast<void>(carry_out(world->cores[0], apic, number, access));
     world->cores[0].xapic_address.store(apic.address());
 }
 
@@ -172,6 +194,7 @@ void fuzz::try_input(Bytes input) {
             if ((what & 16) != 0)
                 end_interrupt(one->guest);
         }
+        require(((one->lvt_timer & 0x20000) != 0) == one->state.apic.is_periodic(), "another mode of the timer");
         while (one->guest.output.pop())
             ;
         for (Vcpu& core : one->cores)
@@ -192,6 +215,8 @@ std::vector<fuzz::Seed> fuzz::seeds() {
     seed.number(0x40, 1).number(0, 1).number('x', 4).number(0, 1).number(2 << 2, 1).number(7 | 8, 1).number(7 | 16, 1);
     seed.number(4, 1).number(0x30, 1).number(u64{2} << 32 | 0x40, 8).number(4, 1).number(0x30, 1).number(0xc0500, 8);
     seed.number(4, 1).number(0x3f, 1).number(0x41, 8).number(5, 1).number(1, 1).number(0, 2).number(5, 1).number(2, 3);
+    seed.number(4, 1).number(0x38, 1).number(1, 8).number(4, 1).number(0x32, 1).number(0x20040, 8);
+    seed.number(4, 1).number(0x3e, 1).number(0xb, 8).number(4, 1).number(0x38, 1).number(9, 8);
     seed.number(6, 1).number(0x101, 2).number(0, 2).number(0x84, 1).number(0, 2).number(0x84, 1).number(0x800, 2);
     seed.number(2 | 0x40 | 2 << 3, 1).number(0x1300, 2).number(0xc4041, 4); // the ICR in the page of an xAPIC
     seed.number(0x40 | 2 << 3, 1).number(3 | 2 << 4, 1).number(3, 4).number(0x40, 1).number(1, 1).number(0x34, 4);

@@ -15,9 +15,9 @@ namespace {
 
 constexpr MsrConditions everything() {
     MsrConditions conditions;
-    for (const MsrNeeds needs :
-         {MsrNeeds::IntelCpu, MsrNeeds::AmdCpu, MsrNeeds::X2apic, MsrNeeds::DirectEoi, MsrNeeds::TscDeadline,
-          MsrNeeds::Rdtscp, MsrNeeds::SpecCtrl, MsrNeeds::PredCmd, MsrNeeds::FlushCmd, MsrNeeds::ArchCapabilities})
+    for (const MsrNeeds needs : {MsrNeeds::IntelCpu, MsrNeeds::AmdCpu, MsrNeeds::X2apic, MsrNeeds::DirectCounts,
+                                 MsrNeeds::DirectEoi, MsrNeeds::TscDeadline, MsrNeeds::Rdtscp, MsrNeeds::SpecCtrl,
+                                 MsrNeeds::PredCmd, MsrNeeds::FlushCmd, MsrNeeds::ArchCapabilities})
         conditions.set(needs);
     return conditions;
 }
@@ -98,16 +98,20 @@ TEST_CASE("MSR policy: what goes direct under SVM and VMX, and nothing else") {
         REQUIRE((*svm)[i] == 0xff); // reserved
 }
 
-TEST_CASE("MSR policy: the maps of a TSC with an offset, of EOIs that exit, and of no x2APIC") {
+TEST_CASE("MSR policy: the maps of a TSC with an offset, of counts and EOIs that exit, and of no x2APIC") {
     const auto map = std::make_unique<VmxMsrBitmap>();
     for (u32 i = 0; i < msr_maps; ++i) {
         encode_vmx_msr_bitmap(*map, conditions_of_map(i, everything()));
         auto direct = direct_msrs();
-        if (i == 1 || i == 3 || i == 5)
+        if (i % 2 == 1)
             direct.erase(0x6e0);
-        if (i >= 2)
-            direct.erase(0x80b);
+        if (i >= 2) {
+            direct.erase(0x838);
+            direct.erase(0x83e);
+        }
         if (i >= 4)
+            direct.erase(0x80b);
+        if (i >= 6)
             std::erase_if(direct, [](const auto& entry) { return entry.first >= 0x800 && entry.first <= 0x8ff; });
         check_exactly(*map, vmx_exits, direct);
     }

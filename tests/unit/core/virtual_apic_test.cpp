@@ -130,6 +130,41 @@ TEST_CASE("virtual APIC: what goes to the hardware is only what a guest may set 
         CHECK(apic.write(lvt, 0x400).kind == Kind::Done); // delivery mode NMI
 }
 
+TEST_CASE("virtual APIC: the count of a periodic timer is the guest's, or the least") {
+    constexpr u32 least = 1000, lvt_timer = 0x832, initial_count = 0x838, divide = 0x83e;
+    VirtualApic apic(0, true);
+    const auto set_mode = [&](u64 value, u32 count) {
+        CHECK(apic.write(lvt_timer, value).kind == Kind::Hardware);
+        return apic.limited_count(lvt_timer, count, least);
+    };
+    CHECK_FALSE(apic.is_periodic());
+    CHECK(apic.limited_count(initial_count, 1, least) == 1);
+    CHECK(set_mode(0x40040, 1) == 1); // by a deadline
+    CHECK_FALSE(apic.is_periodic());
+
+    CHECK(set_mode(0x20040, 1) == least); // of one that counts once
+    CHECK(apic.is_periodic());
+    CHECK(apic.limited_count(initial_count, 999, least) == least);
+    CHECK(apic.limited_count(initial_count, 1000, least) == 1000);
+    CHECK(apic.limited_count(initial_count, ~0u, least) == ~0u);
+    CHECK(apic.limited_count(initial_count, 0, least) == 0); // it stands still
+    CHECK(apic.limited_count(divide, 0, least) == 0);
+
+    // A divider that comes behind the count: it is what the guest has set that is too short, or not.
+    CHECK(apic.limited_count(initial_count, 300, least) == least);
+    CHECK(set_mode(0x30040, least) == least); // masked
+    CHECK(apic.limited_count(divide, least, least / 2) == 500);
+    CHECK(apic.limited_count(divide, 500, least / 8) == 300);
+    CHECK(apic.limited_count(divide, 300, least) == least);
+
+    CHECK(set_mode(0x40, least) == least); // once again: what the hardware has stays
+    CHECK_FALSE(apic.is_periodic());
+    CHECK(set_mode(0x20040, 2000) == 2000);
+    apic.reset();
+    CHECK_FALSE(apic.is_periodic());
+    CHECK(set_mode(0x20040, 0) == 0);
+}
+
 TEST_CASE("virtual APIC: where the CPU has no x2APIC, its direct registers come here and go on to the xAPIC") {
     VirtualApic apic(3);
     for (const u32 number : {0x808u, 0x832u, 0x838u, 0x83eu}) {

@@ -162,3 +162,11 @@ TEST_CASE("LocalApic is as after a reset for a fresh guest") {
     CHECK(machine.msrs.values[0x838] == 0);
     CHECK(machine.msrs.values[0x83e] == 0);
 }
+
+TEST_CASE("local APIC: what the timer's clock is divided by") {
+    // SDM 3A figure 11-10, bits 3, 1 and 0
+    constexpr std::pair<u64, u32> rows[] = {{0b0000, 2},  {0b0001, 4},  {0b0010, 8},   {0b0011, 16},
+                                            {0b1000, 32}, {0b1001, 64}, {0b1010, 128}, {0b1011, 1}};
+    for (const auto& [configuration, by] : rows)
+        CHECK(drivers::apic::divider(configuration) == by);
+}

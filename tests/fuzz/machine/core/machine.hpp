@@ -12,6 +12,9 @@ namespace bulkhead {
 struct Machine {
     struct {
         u32 debug_faults = 0;
+        struct {
+            u64 apic_timer_hz = 1'000'000'000;
+        } clocks;
     } boot;
 };
 inline Machine machine;
