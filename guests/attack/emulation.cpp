@@ -185,17 +185,23 @@ void try_races(Group& group) {
 
 /// The page that the access itself is in, and that of what strings of ports read and write.
 void try_moving_pages(Group& group) {
-    constexpr u8 load[] = {0x8b, 0x03, 0xc3}, change[] = {0x31, 0x03, 0xc3};
-    std::memcpy(page, load, sizeof load);
-    std::memcpy(page + 4096, change, sizeof change);
+    constexpr u8 codes[][2][3] = {{{0x8b, 0x03, 0xc3}, {0x31, 0x03, 0xc3}},  // MOV and XOR, of a device
+                                  {{0x0f, 0xa2, 0xc3}, {0x0f, 0xa2, 0xc3}}}; // CPUID
     const u64 seen = show(reinterpret_cast<u64>(page), PageSize::small);
-    go_to(5);
-    for (u64 i = 0; i < rounds; ++i)
-        group.attempt(
-            ignored | page_faulted,
-            [=] { asm volatile("invlpg (%0); call *%0" : : "r"(seen), "b"(device) : "rax", "memory"); },
-            "moving code");
-    go_to(0);
+    for (const auto& [first, second] : codes) {
+        std::memcpy(page, first, sizeof first);
+        std::memcpy(page + 4096, second, sizeof second);
+        go_to(5);
+        for (u64 i = 0; i < rounds; ++i)
+            group.attempt(
+                ignored | page_faulted,
+                [=] {
+                    u64 rbx = device;
+                    asm volatile("invlpg (%1); call *%1" : "+b"(rbx) : "r"(seen) : "rax", "rcx", "rdx", "memory");
+                },
+                "moving code ", Hex{first[0]});
+        go_to(0);
+    }
     std::memset(page, 0, sizeof page);
     constexpr u64 length = 16;
     go_to(6);
@@ -227,8 +233,10 @@ void try_storms(Group& group) {
     });
     for (u64 i = 0; i < rounds; ++i)
         for (const u32 target : {0u, 1u}) {
-            group.attempt(ignored, [=] { wrmsr(x2apic_icr, icr_to(target) | icr_nmi); }, "NMI to ", target);
-            group.attempt(ignored, [=] { wrmsr(x2apic_icr, icr_to(target) | 0x50); }, "interrupt to ", target);
+            group.attempt(
+                ignored, [=] { wrmsr(x2apic_icr, icr_to(target) | icr_nmi); }, "NMI to ", target);
+            group.attempt(
+                ignored, [=] { wrmsr(x2apic_icr, icr_to(target) | 0x50); }, "interrupt to ", target);
         }
     sti();
     for (u64 i = 0; i < rounds; ++i)
@@ -261,10 +269,13 @@ void try_machine_checks(Group& group) {
         cli();
         group.expect(machine_checks == before + 1, "interrupt 18 to ", i & 1, ": ", machine_checks - before);
         const u32 of_all = 0x179 + static_cast<u32>(i % 3), of_bank = 0x400 + static_cast<u32>(i % 128);
-        group.attempt(ignored, [=] { wrmsr(of_all, ~i); }, "MSR ", Hex{of_all});
+        group.attempt(
+            ignored, [=] { wrmsr(of_all, ~i); }, "MSR ", Hex{of_all});
         group.expect(rdmsr(of_all) == 0, "MSR ", Hex{of_all}, " keeps nothing");
-        group.attempt(refused, [=] { wrmsr(of_bank, ~i); }, "MSR ", Hex{of_bank});
-        group.attempt(refused, [=] { wrmsr(0xc0002000 + of_bank, ~i); }, "MSR C0002000h + ", Hex{of_bank});
+        group.attempt(
+            refused, [=] { wrmsr(of_bank, ~i); }, "MSR ", Hex{of_bank});
+        group.attempt(
+            refused, [=] { wrmsr(0xc0002000 + of_bank, ~i); }, "MSR C0002000h + ", Hex{of_bank});
     }
     write_cr4(read_cr4() | 1 << 6); // MCE, for what it is worth
     group.judge(run_code({0xcd, vector}, Mode::kernel64), end_of(vector), "INT 18 with CR4.MCE");

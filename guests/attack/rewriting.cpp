@@ -70,7 +70,12 @@ constexpr Rewritten refused_always[] = {{.what = "FLD of a device by a process",
                                          .mode = Mode::user64,
                                          .code = {0xff, 0xe3},
                                          .ends = undefined,
-                                         .rbx = window}};
+                                         .rbx = window},
+                                        {.what = "JMP beyond the memory by a process",
+                                         .mode = Mode::user64,
+                                         .code = {0xff, 0xe3},
+                                         .ends = undefined,
+                                         .rbx = window + 4096}};
 
 volatile u64 changed, acknowledged; // addresses
 volatile u16 contents[2];
@@ -124,6 +129,7 @@ void run() {
     out8(uart_scratch, 0x11);
     show(io_apic_select, PageSize::small);
     tables.pages[0] &= ~u64{2}; // can be read only
+    tables.pages[1] = end_of_ram() | rights;
     flush();
     at<u32>(io_apic_select) = io_apic_version;
     Group group("rewritten code");

@@ -303,7 +303,7 @@ std::vector<Attack> all_attacks() {
         {rewriting, "rewritten code",
          "string output to the one port that a process has, loads from a device that it can only read, WBINVD, CPUID: "
          "another vCPU makes of them what is wider, stores, is refused or does nothing, and back, all the time; FLD, "
-         "OUTSB and JMP of a device by a process, which nobody rewrites",
+         "OUTSB and JMP of a device and a JMP beyond the memory by a process, which nobody rewrites",
          "what the code that runs may; nothing else is written; #UD of what nobody rewrites"},
         {rewriting, "timers",
          "periods of 1 count to the longest, with each divider, set in three orders, masked and not, by x2APIC and "
