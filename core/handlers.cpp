@@ -137,7 +137,8 @@ u32 register_number(GuestPhysical address) { return 0x800 + static_cast<u32>(add
     using namespace drivers::apic;
     constexpr u64 most_hz = 10'000;
     const auto then = [=](u32 other) { return static_cast<u32>(other == number ? value : local_apic().read(other)); };
-    const u64 least = machine.boot.clocks.apic_timer_hz / most_hz / divider(then(DIVIDE_CONFIGURATION));
+    const u64 most = most_hz * divider(then(DIVIDE_CONFIGURATION));
+    const u64 least = (machine.boot.clocks.apic_timer_hz + most - 1) / most;
     const u32 count = then(INITIAL_COUNT);
     const u32 limited = apic.limited_count(number, count, static_cast<u32>(least));
     if (limited != count)

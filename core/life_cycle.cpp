@@ -22,15 +22,15 @@ struct End {
 
 /// By StopReason.
 constexpr auto ends = std::to_array<End>({
-    {"still running", GuestState::Running, false},
-    {"powered off", GuestState::Stopped, false},
-    {"reset", GuestState::Stopped, true},
-    {"failed", GuestState::Failed, true},
-    {"failed", GuestState::Failed, false}, // it cannot be started: the next time would be no better
-    {"failed: its watchdog was not fed", GuestState::Failed, true},
-    {"stopped", GuestState::Stopped, false},
-    {"stopped, to be restarted", GuestState::Stopped, false},
-    {"destroyed", GuestState::Stopped, false}, // and Loaded when its memory is cleared
+    {"still running", GuestState::Running, false},                  // None
+    {"powered off", GuestState::Stopped, false},                    // PowerOff
+    {"reset", GuestState::Stopped, true},                           // Reset
+    {"failed", GuestState::Failed, true},                           // Failed
+    {"failed", GuestState::Failed, false},                          // Unstartable: the next time would be no better
+    {"failed: its watchdog was not fed", GuestState::Failed, true}, // Watchdog
+    {"stopped", GuestState::Stopped, false},                        // Stopped
+    {"stopped, to be restarted", GuestState::Stopped, false},       // Restarted
+    {"destroyed", GuestState::Stopped, false},                      // Destroyed, and Loaded when its memory is cleared
 });
 static_assert(ends.size() == static_cast<u32>(StopReason::Destroyed) + 1);
 End end_of(StopReason reason) { return ends[static_cast<u32>(reason)]; }

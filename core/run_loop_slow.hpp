@@ -97,12 +97,14 @@ template <Backend B> void RunLoop<B>::write_tsc(u64 value) {
 }
 
 template <Backend B> void RunLoop<B>::write_apic(const VmExit& exit, u32 number, u64 value) {
-    const ApicAccess access = cpu().vcpu.apic.write(number, value);
+    VirtualApic apic = cpu().vcpu.apic;
+    const ApicAccess access = apic.write(number, value);
     if (access.kind == ApicAccess::Kind::Fault)
         return inject(general_protection);
     // Before the access is carried out: what it sends may arrive with the next entry, behind this instruction.
-    if (!complete_any(exit.next_rip, intercepted_wrmsr) && access.kind != ApicAccess::Kind::Mode)
+    if (!complete_any(exit.next_rip, intercepted_wrmsr))
         return;
+    cpu().vcpu.apic = apic; // what the hardware is set to from here
     if (access.kind == ApicAccess::Kind::Mode)
         change_apic_mode(access.value != 0);
     else if (carry_out(core(), cpu().vcpu.apic, number, access))

@@ -205,7 +205,8 @@ ApicAccess VirtualApic::write_register(u32 number, u64 value) {
 bool VirtualApic::is_periodic() const { return (lvt_[0] & lvt_timer_periodic) != 0; }
 
 u32 VirtualApic::limited_count(u32 number, u32 count, u32 least) {
-    if (number == initial_count || initial_count_ == 0) // not what it was made: another divider makes it long enough
+    if (number == initial_count || initial_count_ == 0 ||
+        count == 0) // not what it was made: another divider makes it long enough
         initial_count_ = count;
     if (!is_periodic())
         initial_count_ = 0;

@@ -115,7 +115,7 @@ public:
 
     [[nodiscard]] bool is_periodic() const;
     /// What the hardware's initial count, which would be `count`, is to be behind a write of register `number` of the
-    /// timer: of a periodic one at least `least`, if it runs.
+    /// timer, which is carried out: of a periodic one at least `least`, if it runs. Keeps what the guest has set.
     [[nodiscard]] u32 limited_count(u32 number, u32 count, u32 least);
 
 private:

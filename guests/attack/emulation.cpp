@@ -233,10 +233,8 @@ void try_storms(Group& group) {
     });
     for (u64 i = 0; i < rounds; ++i)
         for (const u32 target : {0u, 1u}) {
-            group.attempt(
-                ignored, [=] { wrmsr(x2apic_icr, icr_to(target) | icr_nmi); }, "NMI to ", target);
-            group.attempt(
-                ignored, [=] { wrmsr(x2apic_icr, icr_to(target) | 0x50); }, "interrupt to ", target);
+            group.attempt(ignored, [=] { wrmsr(x2apic_icr, icr_to(target) | icr_nmi); }, "NMI to ", target);
+            group.attempt(ignored, [=] { wrmsr(x2apic_icr, icr_to(target) | 0x50); }, "interrupt to ", target);
         }
     sti();
     for (u64 i = 0; i < rounds; ++i)
@@ -269,13 +267,10 @@ void try_machine_checks(Group& group) {
         cli();
         group.expect(machine_checks == before + 1, "interrupt 18 to ", i & 1, ": ", machine_checks - before);
         const u32 of_all = 0x179 + static_cast<u32>(i % 3), of_bank = 0x400 + static_cast<u32>(i % 128);
-        group.attempt(
-            ignored, [=] { wrmsr(of_all, ~i); }, "MSR ", Hex{of_all});
+        group.attempt(ignored, [=] { wrmsr(of_all, ~i); }, "MSR ", Hex{of_all});
         group.expect(rdmsr(of_all) == 0, "MSR ", Hex{of_all}, " keeps nothing");
-        group.attempt(
-            refused, [=] { wrmsr(of_bank, ~i); }, "MSR ", Hex{of_bank});
-        group.attempt(
-            refused, [=] { wrmsr(0xc0002000 + of_bank, ~i); }, "MSR C0002000h + ", Hex{of_bank});
+        group.attempt(refused, [=] { wrmsr(of_bank, ~i); }, "MSR ", Hex{of_bank});
+        group.attempt(refused, [=] { wrmsr(0xc0002000 + of_bank, ~i); }, "MSR C0002000h + ", Hex{of_bank});
     }
     write_cr4(read_cr4() | 1 << 6); // MCE, for what it is worth
     group.judge(run_code({0xcd, vector}, Mode::kernel64), end_of(vector), "INT 18 with CR4.MCE");

@@ -114,8 +114,7 @@ void take_all() {
 
 void try_self_ipis(Group& group) {
     for (u64 value = 0; value < 0x200; ++value)
-        group.attempt(
-            ignored | refused, [=] { wrmsr(x2apic_self_ipi, value); }, "self-IPI ", Hex{value});
+        group.attempt(ignored | refused, [=] { wrmsr(x2apic_self_ipi, value); }, "self-IPI ", Hex{value});
 }
 
 /// The timer's entry has no delivery mode, but somebody may write one; with the others nothing is connected.
@@ -146,8 +145,7 @@ void try_io_apic(Group& group) {
         for (const u32 value : {0u, ~0u, 0x5a5a5a5au, 0x00010000u}) {
             if (index % 2 == 0 && (value & 0x700) == 0x500)
                 continue;
-            group.attempt(
-                ignored, [=] { io_apic_write(index, value); }, "I/O APIC ", Hex{index}, " = ", Hex{value});
+            group.attempt(ignored, [=] { io_apic_write(index, value); }, "I/O APIC ", Hex{index}, " = ", Hex{value});
         }
     for (u32 pin = 0; pin < 24; ++pin)
         mask_pin(pin);
@@ -233,8 +231,8 @@ template <typename Send> void try_results(Group& group, std::string_view what, b
                         const u64 is_meant = meant >> id & 1;
                         const bool is_known = is_right && mode != lowest_mode;
                         before[id] = is_known ? before[id] + (is_sent ? is_meant : 0) : heard[id].interrupts;
-                        nmis_before[id] =
-                            !is_right ? heard[id].nmis : nmis_before[id] + (mode == nmi_mode ? is_meant : 0);
+                        nmis_before[id] = !is_right ? heard[id].nmis
+                                                    : nmis_before[id] + (mode == nmi_mode ? is_meant : 0);
                     }
                 }
             }

@@ -4,6 +4,8 @@
 #include <utility>
 
 #include "guests/attack/attack.hpp"
+#include "guests/attack/windows.hpp"
+#include "guests/lib/devices.hpp"
 #include "guests/lib/xapic.hpp"
 
 // Timers that come as often as they can be made to: where a machine's are software, each costs everybody's time.
@@ -56,7 +58,8 @@ void try_period(Group& group, Order order, std::pair<u32, u32> divider, u32 coun
     const auto set_mode = [=] { write(x2apic_lvt_timer, mode); };
     const auto set_divider = [=] { write(x2apic_divide, divider.first); };
     const auto set_count = [=] { write(x2apic_initial_count, count); };
-    const u64 least = apic_timer_hz() / most_hz / divider.second; // of a rate in whole kHz: perhaps one less
+    const u64 most_of_divided = most_hz * divider.second;
+    const u64 least = (apic_timer_hz() + most_of_divided - 1) / most_of_divided; // of whole kHz: perhaps one too few
     constexpr u64 rounds = 3;
     const u64 before = ticks, begin = rdtsc();
     enough = before + rounds;
@@ -75,7 +78,8 @@ void try_period(Group& group, Order order, std::pair<u32, u32> divider, u32 coun
     group.expect(count > least + 1 ? found == count : found >= least && found <= least + 1,
                  by_page ? "xAPIC, order " : "x2APIC, order ", static_cast<u32>(order), " divider ", divider.second,
                  " count ", count, " is ", found, ", the least ", least);
-    const u64 period = std::max(found * divider.second * tsc_hz() / apic_timer_hz(), u64{1});
+    const u64 second = apic_timer_hz();
+    const u64 period = std::max(std::min(found * divider.second, second) * tsc_hz() / second, u64{1});
     // One that has counted to its end need not begin again by its mode.
     const bool must_come = !is_masked && order != Order::ModeLast && period < tsc_hz() / 1000;
     sti();
@@ -94,6 +98,77 @@ void try_periods(Group& group) {
             for (const u32 count : {1u, 2u, 30u, 100u, 1000u, least / 2, 2 * least, ~0u})
                 for (const bool is_masked : {false, true})
                     try_period(group, Order{static_cast<u8>(order)}, divider, count, is_masked);
+}
+
+/// What is periodic stays so by ways around its registers, or is set anew: its period is long enough behind each.
+void try_ways_around(Group& group) {
+    const u64 least = apic_timer_hz() / most_hz;
+    const auto begin = [&](std::string_view what) {
+        write(x2apic_divide, dividers[0].first);
+        write(x2apic_lvt_timer, lvt_periodic | lvt_masked | timer_vector);
+        write(x2apic_initial_count, 1);
+        group.expect(read(x2apic_initial_count) >= least, what, ": as it begins");
+    };
+    const auto look = [&](std::string_view what) {
+        write(x2apic_initial_count, 1);
+        const bool is_periodic = (read(x2apic_lvt_timer) & lvt_periodic) != 0;
+        group.expect(!is_periodic || read(x2apic_initial_count) >= least, what, ": a count of ",
+                     read(x2apic_initial_count));
+        stop();
+    };
+    stop();
+    begin("an open level-triggered pin");
+    io_apic_write(redirection(uart_pin), 1u << 15 | timer_vector); // all EOIs exit from here
+    look("an open level-triggered pin");
+    begin("a pin that is closed again");
+    io_apic_write(redirection(uart_pin), io_apic_masked);
+    look("a pin that is closed again");
+
+    // WRMSR by an entry of the TLB whose page is gone: an exit, where the hypervisor does not find the instruction.
+    alignas(4096) static u8 code[4096] = {0x0f, 0x30, 0xc3};
+    const u64 seen = show(reinterpret_cast<u64>(code), PageSize::small);
+    const auto call = [=](u64 number, u64 value) {
+        return attempt([=] {
+            asm volatile("call *%0" : : "r"(seen), "c"(number), "a"(value), "d"(value >> 32) : "memory");
+        });
+    };
+    begin("an LVT write that is gone");
+    call(x2apic_divide, dividers[0].first);
+    tables.pages[0] = 0;
+    group.judge(call(x2apic_lvt_timer, lvt_masked | timer_vector), ignored | page_faulted, "an LVT write that is gone");
+    look("an LVT write that is gone");
+
+    const u64 base = rdmsr(msr_apic_base);
+    use_xapic();
+    by_page = true;
+    begin("an xAPIC");
+    set_apic_mode(base & (apic_base_en | apic_base_extd)); // the timer goes on
+    by_page = false;
+    look("an x2APIC that was an xAPIC");
+    begin("an APIC that is switched off");
+    set_apic_mode(0);
+    set_apic_mode(apic_base_en);
+    set_apic_mode(base & (apic_base_en | apic_base_extd));
+    enable_apic();
+    look("an APIC that was switched off");
+}
+
+/// Counts cost an exit while the timer is periodic only, where they can be without.
+void try_exits(Group& group) {
+    const auto exits_of = [](auto&& act) {
+        const u64 before = exit_count();
+        act();
+        return exit_count() - before - 1; // the question
+    };
+    const auto set_count = [] { wrmsr(x2apic_initial_count, 0); };
+    if (exits_of([] { wrmsr(x2apic_tpr, 0); }) != 0) // they are the CPU's nowhere
+        return;
+    for (unsigned i = 0; i < 2; ++i) {
+        group.expect(exits_of(set_count) == 0, "a count exits");
+        group.expect(exits_of([] { wrmsr(x2apic_lvt_timer, lvt_periodic | lvt_masked); }) == 1, "the mode");
+        group.expect(exits_of(set_count) == 1, "a periodic timer's count does not exit");
+        stop();
+    }
 }
 
 /// `again` is done as fast as it can be.
@@ -123,6 +198,10 @@ void run() {
         by_page = page;
         stop();
         try_periods(group);
+        if (!page) {
+            try_ways_around(group);
+            try_exits(group);
+        }
         for (const u32 count : {1u, 100u})
             keep_on(group, "one at once", 0, [=] { write(x2apic_initial_count, count); });
         keep_on(group, "each of another mode", 0, [] {

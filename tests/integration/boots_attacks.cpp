@@ -76,10 +76,10 @@ Boot attacks(const std::string& name, const std::vector<Attacker>& attackers) {
     boot.cases.push_back({"it has exits by its APIC",
                           {line("^\\[neighbour\\] neighbour: the registers of its APIC exit$")},
                           {tools::MachineKind::BochsAmd}});
-    boot.cases.push_back(
-        {"the neighbour has looked at all its memory but its own data",
-         {number("^\\[neighbour\\] neighbour: looked at (\\d+) KiB of its RAM, all but", 63 * 1024, 64 * 1024),
-          number("KiB of its RAM, all but (\\d+) KiB with its data$", 1, 100)}});
+    boot.cases.push_back({"the neighbour has looked at all its memory but its own data",
+                          {number("^\\[neighbour\\] neighbour: looked at (\\d+) KiB of its RAM, all but", 63 * 1024,
+                                  64 * 1024),
+                           number("KiB of its RAM, all but (\\d+) KiB with its data$", 1, 100)}});
     // QEMU's CPUs take turns, and of the ticks that fall due in others' turns one is left: of 1000 there were 323 to
     // 493 with three times as much to do as the host had CPUs, 750 without. Bochs' time is its own, whatever the host
     // does: 945 to 981.
@@ -107,8 +107,8 @@ Boot attacks_on_emulation() {
                           "execution (outside of the guest's memory|where there is no memory)"},
                          {"random", {"random code"}, "seed=1 lives=40", 1, next_life, "."}}); // for whatever it did
     Case code{"random code runs in each mode", {}};
-    for (const std::string mode :
-         {"64-bit code", "32-bit code", "16-bit code", "a 64-bit process", "a 32-bit process", "a 16-bit process"})
+    for (const std::string mode : {"64-bit code", "32-bit code", "16-bit code", "a 64-bit process", "a 32-bit process",
+                                   "a 16-bit process"})
         code.expectations.push_back(begun("random code", mode, least_of_mode));
     boot.cases.push_back(code);
     return boot;
@@ -148,7 +148,7 @@ Boot outside() {
                        .more = next_life};
     Boot boot = boot_of("outside", {first, second, random}, images_of({"button", "attack-random"}));
     boot.options.memory_mib = 512;
-    boot.options.debugger = "c\n";                                           // until a look stops the machine
+    boot.options.debugger = "c\n"; // until a look stops the machine
     const std::string attack = "^\\[random\\] attack: random code, seed=3$"; // the others run
     boot.looks = {{"running", attack}, {"destroyed", "guest first: its memory is cleared"}};
     boot.typing = {{.after = attack, .keys = "\x1dmdestroy first\r", .once = {"^\\[second\\] press my button$"}},
@@ -307,7 +307,9 @@ std::vector<Attack> all_attacks() {
          "what the code that runs may; nothing else is written; #UD of what nobody rewrites"},
         {rewriting, "timers",
          "periods of 1 count to the longest, with each divider, set in three orders, masked and not, by x2APIC and "
-         "xAPIC; one-shots of 1 and 100 counts and deadlines that are over, without pause; one mode after the other",
+         "xAPIC; one-shots of 1 and 100 counts and deadlines that are over, without pause; the timer's modes one after "
+         "the other, other modes of the APIC and level-triggered pins while it runs, an LVT write that the hypervisor "
+         "does not find",
          "100 us at least; the guest's own"},
         {emulation, "storms", "NMIs and interrupts without pause; INT n for every n by a process", "the guest's own"},
         {emulation, "machine checks",

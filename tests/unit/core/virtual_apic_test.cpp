@@ -157,6 +157,9 @@ TEST_CASE("virtual APIC: the count of a periodic timer is the guest's, or the le
     CHECK(apic.limited_count(divide, 500, least / 8) == 300);
     CHECK(apic.limited_count(divide, 300, least) == least);
 
+    CHECK(apic.limited_count(initial_count, 300, least) == least);
+    CHECK(apic.limited_count(divide, 0, least) == 0); // what has stopped it since is no reason to begin again
+
     CHECK(set_mode(0x40, least) == least); // once again: what the hardware has stays
     CHECK_FALSE(apic.is_periodic());
     CHECK(set_mode(0x20040, 2000) == 2000);
