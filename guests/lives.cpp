@@ -19,7 +19,7 @@ namespace {
 constexpr u64 marked = 0x1600000; // anywhere in its memory
 constexpr u64 mark = 0x4f4c442d4c494645;
 constexpr u8 exception_like_vector = 17; // an exception that expects an error code has it, too
-constexpr u8 served_vector = 0x60, timer_vector = 0x61, other_vector = 0x71;
+constexpr u8 served_vector = 0x60, timer_vector = 0x61, other_vector = 0x71, spurious_vector = 0xff;
 constexpr u64 tick_hz = 1000;
 
 volatile u64 interrupts;
@@ -120,14 +120,16 @@ void check_birth() {
     }
 }
 
-/// An interrupt in service, others pending, the timer running, the priority raised, the other vCPU at it.
+/// Two interrupts in service, others pending, the timer running, the priority raised, the other vCPU at it.
 void make_a_mess() {
     spoil_extended_state();
-    set_handler(served_vector, [](Frame&) {}); // no EOI: it stays in service
-    wrmsr(x2apic_self_ipi, served_vector);
-    sti();
-    pause();
-    cli();
+    for (const u8 vector : {served_vector, spurious_vector}) {
+        set_handler(vector, [](Frame&) {}); // no EOI: it stays in service
+        wrmsr(x2apic_self_ipi, vector);
+        sti();
+        pause();
+        cli();
+    }
     start_timer(tick_hz, timer_vector);
     wrmsr(x2apic_self_ipi, exception_like_vector);
     wrmsr(x2apic_self_ipi, other_vector);
