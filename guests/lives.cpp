@@ -129,6 +129,7 @@ void make_a_mess() {
         sti();
         pause();
         cli();
+        check(apic_vector_bit(x2apic_isr, vector), "not in service: ", u32{vector});
     }
     start_timer(tick_hz, timer_vector);
     wrmsr(x2apic_self_ipi, exception_like_vector);

@@ -131,7 +131,7 @@ constexpr u64 rounds = 2000;
             tables.directory[0] = i % 2 == 0 ? reinterpret_cast<u64>(tables.pages) | rights : 0;
         const u64 last = now == 5 ? ram : device | rights; // a kernel's code in a device stops its guest
         const u64 places[] = {ram, ram + 4096, 0, last};
-        if (now == 5 || now == 6)
+        if (now >= 5)
             tables.pages[0] = places[i % std::size(places)];
         acknowledged = now;
     }
@@ -183,7 +183,8 @@ void try_races(Group& group) {
     }
 }
 
-/// The page that the access itself is in, and that of what strings of ports read and write.
+/// The page that the access itself is in, also a process' and in a device, and that of what strings of ports read and
+/// write.
 void try_moving_pages(Group& group) {
     constexpr u8 codes[][2][3] = {{{0x8b, 0x03, 0xc3}, {0x31, 0x03, 0xc3}},  // MOV and XOR, of a device
                                   {{0x0f, 0xa2, 0xc3}, {0x0f, 0xa2, 0xc3}}}; // CPUID
@@ -220,6 +221,15 @@ void try_moving_pages(Group& group) {
     for (u64 i = length; i < 2 * 4096; ++i)
         whole = whole && (page[i] == 0 || (i >= 4096 && i < 4096 + length));
     group.expect(whole, "memory beside a moving buffer");
+    for (u64 i = 0; i < 2; ++i)
+        std::memcpy(page + i * 4096, std::array<u8, 4>{0x0f, 0xa2, 0xcd, returned}.data(), 4); // CPUID; INT
+    go_to(7);
+    for (u64 i = 0; i < rounds; ++i) {
+        flush();
+        group.judge(run_code({0xff, 0xe3}, Mode::user64, {.rbx = seen}), ignored | page_faulted | undefined,
+                    "moving code of a process"); // JMP RBX
+    }
+    go_to(0);
 }
 
 volatile u64 nmis, interrupts;

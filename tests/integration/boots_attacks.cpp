@@ -212,7 +212,12 @@ std::vector<Boot> attack_boots() {
                                         {"msr: 88 can be read, 53 take a write", {tools::MachineKind::BochsIntel}}}},
                             {"debug", {"breakpoints", "breakpoints without end"}, "", 1, next_life}}),
         also_on_bochs_amd(attacks_on_emulation()),
-        also_on_bochs_amd(attacks("rewriting", {{"rewriting", {"rewritten code"}, "", 2}, {"timer", {"timers"}}})),
+        also_on_bochs_amd(
+            attacks("rewriting", {{"rewriting", {"rewritten code"}, "", 2},
+                                  {.name = "timer",
+                                   .groups = {"timers"},
+                                   .counts = {{"timers: an LVT write that is gone has exited",
+                                               {tools::MachineKind::QemuAmd}}}}})),
         // Not one with many exceptions, which Bochs may mix up with NMIs: docs/debugging.md.
         first_on_service_cpu(
             attacks("attacks-on-the-cpu",
