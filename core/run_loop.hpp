@@ -283,7 +283,7 @@ private:
         }
     }
 
-    /// Makes all that depends on the APIC's mode follow it.
+    /// Makes all that depends on the APIC's mode follow it, and on its timer's, and on whether EOIs exit.
     [[gnu::noinline, clang::minsize]] static void show_apic_mode() {
         const VirtualApic& apic = cpu().vcpu.apic;
         const bool is_x2apic = apic.mode() == ApicMode::X2Apic;

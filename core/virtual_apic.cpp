@@ -4,38 +4,14 @@
 
 #include <algorithm>
 
+#include "drivers/apic_registers.hpp"
+
 namespace bulkhead {
 
 namespace {
 
 using Kind = ApicAccess::Kind;
-
-// x2APIC MSRs, SDM 3A table 11-6, and as such what only the page of an xAPIC has, table 11-1.
-enum Register : u32 {
-    apic_id = 0x802,
-    version = 0x803,
-    tpr = 0x808,
-    ppr = 0x80a,
-    eoi = 0x80b,
-    ldr = 0x80d,
-    dfr = 0x80e,
-    svr = 0x80f,
-    isr_first = 0x810,
-    irr_last = 0x827,
-    esr = 0x828,
-    icr = 0x830,
-    icr_high = 0x831,
-    lvt_timer = 0x832,
-    lvt_thermal = 0x833,
-    lvt_performance = 0x834,
-    lvt_lint0 = 0x835,
-    lvt_lint1 = 0x836,
-    lvt_error = 0x837,
-    initial_count = 0x838,
-    current_count = 0x839,
-    divide = 0x83e,
-    self_ipi = 0x83f,
-};
+namespace reg = drivers::apic;
 
 constexpr u32 integrated_apic_six_lvts = 0x50014;
 constexpr u64 lvt_timer_deadline = 0x40000; // bits 18:17 are the mode; both set is reserved
@@ -48,25 +24,26 @@ struct Row {
     u64 valid = 0; ///< bits that may be set, as an x2APIC checks them (SDM 3A 11.12.1.3)
 };
 
-/// Of the local vectors only the timer's and errors are the guest's: LINT pins, PMU and thermal sensor are not.
+/// Of the local vectors only the timer's and errors are the guest's: LINT pins, PMU and thermal sensor are not. Bits by
+/// SDM 3A figure 11-8.
 constexpr auto rows = std::to_array<Row>({
-    {apic_id, version, Kind::Done},
-    {tpr, tpr, Kind::Hardware, Kind::Hardware, 0xff},
-    {ppr, ppr, Kind::Hardware},
-    {eoi, eoi, Kind::Fault, Kind::Hardware},
-    {ldr, ldr, Kind::Done},
-    {svr, svr, Kind::Done, Kind::Hardware, 0x1ff},
-    {isr_first, irr_last, Kind::Hardware},
-    {esr, esr, Kind::Hardware, Kind::Hardware},
-    {icr, icr, Kind::Done, Kind::Interrupt, ~u64{InterruptCommand::reserved}},
-    {lvt_timer, lvt_timer, Kind::Hardware, Kind::Hardware, 0x710ff},
-    {lvt_thermal, lvt_performance, Kind::Done, Kind::Done, 0x107ff | status_bits},
-    {lvt_lint0, lvt_lint1, Kind::Done, Kind::Done, 0x1a7ff | status_bits}, // SDM 3A figure 11-8: also polarity, trigger
-    {lvt_error, lvt_error, Kind::Done, Kind::Hardware, 0x100ff | status_bits},
-    {initial_count, initial_count, Kind::Hardware, Kind::Hardware, 0xffff'ffff},
-    {current_count, current_count, Kind::Hardware},
-    {divide, divide, Kind::Hardware, Kind::Hardware, 0xb},
-    {self_ipi, self_ipi, Kind::Fault, Kind::Interrupt, 0xff},
+    {reg::ID, reg::VERSION, Kind::Done},
+    {reg::TPR, reg::TPR, Kind::Hardware, Kind::Hardware, 0xff},
+    {reg::PPR, reg::PPR, Kind::Hardware},
+    {reg::EOI, reg::EOI, Kind::Fault, Kind::Hardware},
+    {reg::LDR, reg::LDR, Kind::Done},
+    {reg::SVR, reg::SVR, Kind::Done, Kind::Hardware, 0x1ff},
+    {reg::ISR, reg::IRR + 7, Kind::Hardware},
+    {reg::ESR, reg::ESR, Kind::Hardware, Kind::Hardware},
+    {reg::ICR, reg::ICR, Kind::Done, Kind::Interrupt, ~u64{InterruptCommand::reserved}},
+    {reg::LVT_TIMER, reg::LVT_TIMER, Kind::Hardware, Kind::Hardware, 0x710ff},
+    {reg::LVT_THERMAL, reg::LVT_PMI, Kind::Done, Kind::Done, 0x107ff | status_bits},
+    {reg::LVT_LINT0, reg::LVT_LINT1, Kind::Done, Kind::Done, 0x1a7ff | status_bits}, // also polarity, trigger
+    {reg::LVT_ERROR, reg::LVT_ERROR, Kind::Done, Kind::Hardware, 0x100ff | status_bits},
+    {reg::INITIAL_COUNT, reg::INITIAL_COUNT, Kind::Hardware, Kind::Hardware, 0xffff'ffff},
+    {reg::CURRENT_COUNT, reg::CURRENT_COUNT, Kind::Hardware},
+    {reg::DIVIDE_CONFIGURATION, reg::DIVIDE_CONFIGURATION, Kind::Hardware, Kind::Hardware, 0xb},
+    {reg::SELF_IPI, reg::SELF_IPI, Kind::Fault, Kind::Interrupt, 0xff},
 });
 
 constexpr Row row_of(u32 number) {
@@ -157,18 +134,18 @@ ApicAccess VirtualApic::write_base(u64 value) {
 
 u64 VirtualApic::kept(u32 number) const {
     switch (number) {
-    case apic_id:
+    case reg::ID:
         return apic_id_;
-    case version:
+    case reg::VERSION:
         return integrated_apic_six_lvts;
-    case ldr:
+    case reg::LDR:
         return logical_x2apic_id(apic_id_);
-    case svr:
+    case reg::SVR:
         return svr_;
-    case icr:
+    case reg::ICR:
         return icr_;
     default:
-        return lvt_[number - lvt_timer];
+        return lvt_[number - reg::LVT_TIMER];
     }
 }
 
@@ -181,23 +158,23 @@ ApicAccess VirtualApic::write_register(u32 number, u64 value) {
     const Row row = row_of(number);
     if (row.write == Kind::Fault || (value & ~row.valid) != 0)
         return {};
-    if (number == icr) {
+    if (number == reg::ICR) {
         const std::optional<InterruptCommand> command = InterruptCommand::decode(value);
         if (!command)
             return {};
         set_icr(value);
         return {Kind::Interrupt, 0, *command};
     }
-    if (number == self_ipi)
+    if (number == reg::SELF_IPI)
         return {Kind::Interrupt, 0, {.vector = static_cast<u8>(value), .shorthand = InterruptCommand::Shorthand::Self}};
-    if (number == lvt_timer && (value & lvt_timer_deadline) != 0 &&
+    if (number == reg::LVT_TIMER && (value & lvt_timer_deadline) != 0 &&
         (!has_tsc_deadline_ || (value & lvt_timer_periodic) != 0)) // the CPU would fault on a mode that it has not
         return {};
-    if (number == svr)
+    if (number == reg::SVR)
         svr_ = value;
-    if (number >= lvt_timer && number <= lvt_error) {
+    if (number >= reg::LVT_TIMER && number <= reg::LVT_ERROR) {
         value &= ~status_bits;
-        lvt_[number - lvt_timer] = static_cast<u32>(value);
+        lvt_[number - reg::LVT_TIMER] = static_cast<u32>(value);
     }
     return {row.write, value, {}};
 }
@@ -205,8 +182,8 @@ ApicAccess VirtualApic::write_register(u32 number, u64 value) {
 bool VirtualApic::is_periodic() const { return (lvt_[0] & lvt_timer_periodic) != 0; }
 
 u32 VirtualApic::limited_count(u32 number, u32 count, u32 least) {
-    if (number == initial_count || initial_count_ == 0 ||
-        count == 0) // not what it was made: another divider makes it long enough
+    // Else it stays, whatever the hardware's was made: another divider may make it long enough.
+    if (number == reg::INITIAL_COUNT || initial_count_ == 0 || count == 0)
         initial_count_ = count;
     if (!is_periodic())
         initial_count_ = 0;
@@ -217,15 +194,15 @@ ApicAccess VirtualApic::read_page(u32 number) const {
     if (mode() != ApicMode::XApic)
         return {Kind::Done, ~u64{0}, {}};
     switch (number) {
-    case apic_id:
+    case reg::ID:
         return {Kind::Done, apic_id_ << 24, {}};
-    case ldr:
+    case reg::LDR:
         return {Kind::Done, u32{address_} << 24, {}};
-    case dfr:
+    case reg::DFR:
         return {Kind::Done, (address_ & xapic_address::cluster_model) != 0 ? 0x0fff'ffffu : 0xffff'ffffu, {}};
-    case icr:
+    case reg::ICR:
         return {Kind::Done, static_cast<u32>(icr_), {}};
-    case icr_high:
+    case reg::ICR_HIGH:
         return {Kind::Done, icr_ >> 32 << 24, {}};
     default:
         break;
@@ -236,28 +213,28 @@ ApicAccess VirtualApic::read_page(u32 number) const {
 
 ApicAccess VirtualApic::write_page(u32 number, u32 value) {
     constexpr ApicAccess done{Kind::Done, 0, {}};
-    if (mode() != ApicMode::XApic || number == self_ipi)
+    if (mode() != ApicMode::XApic || number == reg::SELF_IPI)
         return done;
     u64 written = value & row_of(number).valid;
     switch (number) {
-    case ldr:
+    case reg::LDR:
         address_ = static_cast<u16>((address_ & xapic_address::cluster_model) | value >> 24);
         return done;
-    case dfr:
+    case reg::DFR:
         address_ = static_cast<u16>((address_ & xapic_address::logical_id) |
                                     (value >> 28 == 0 ? xapic_address::cluster_model : 0));
         return done;
-    case icr_high:
+    case reg::ICR_HIGH:
         icr_ = static_cast<u32>(icr_) | u64{value >> 24} << 32;
         return done;
-    case icr:
+    case reg::ICR:
         written |= icr_ >> 32 << 32;
         break;
     default:
         break;
     }
     ApicAccess access = write_register(number, written);
-    if (number == lvt_timer && access.kind == Kind::Fault) // a mode that the CPU has not
+    if (number == reg::LVT_TIMER && access.kind == Kind::Fault) // a mode that the CPU has not
         access = write_register(number, written & ~lvt_timer_deadline);
     access.command.xapic = true;
     if (access.command.destination == 0xff)
